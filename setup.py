@@ -1,0 +1,76 @@
+import pathlib
+import re
+import shutil
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "twistedgw/__init__.py").read_text("utf-8")).group(1)
+
+
+class BuildWithDemo(build_py):
+    """Puts etc/ into the package, where an installed gateway finds its embedded demo."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree(HERE / "etc", pathlib.Path(self.build_lib, "twistedgw", "etc"), dirs_exist_ok=True)
+
+
+TEST = [
+    "cryptography>=42",
+    "grpcio-channelz>=1.74",
+    "grpcio-health-checking>=1.74",
+    "grpcio-reflection>=1.74",
+    "grpcio-status>=1.74",
+    "hypothesis>=6.100",
+    "pytest>=8.2",
+    "trustme>=1.2",
+]
+HTTP2 = ["h2>=4.1", "priority>=1.3"]
+UVLOOP = ["uvloop>=0.21; platform_system != 'Windows'"]
+
+setup(
+    name="twistedgw",
+    version=VERSION,
+    description="An API gateway on Twisted: HTTP/HTTPS and JSON in, gRPC out, by .proto files read at run time",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    # Naming the root makes an editable install a plain path entry, which is where Twisted looks for plugins.
+    package_dir={"": "."},
+    packages=[*find_packages(include=["twistedgw", "twistedgw.*"]), "twisted.plugins"],
+    package_data={"twistedgw": ["py.typed"]},
+    cmdclass={"build_py": BuildWithDemo},
+    install_requires=[
+        "Twisted[tls]>=25.5",
+        "treq>=25.5",
+        "grpcio>=1.74",
+        "grpcio-tools>=1.74",
+        "protobuf>=6.31",
+        "googleapis-common-protos>=1.70",
+        "service-identity>=24.2",
+        "orjson>=3.10",
+        "httptools>=0.6.4",
+        "multipart>=1.2",
+    ],
+    extras_require={"test": [*TEST, *HTTP2], "http2": HTTP2, "uvloop": UVLOOP},
+    entry_points={"console_scripts": ["grpcgw = twistedgw.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Framework :: Twisted",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Internet :: WWW/HTTP :: HTTP Servers",
+        "Topic :: Internet :: Proxy Servers",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,9 @@
+"""Every test runs on Twisted's asyncio reactor, on which both bridges work. It has to be chosen before any import."""
+
+import asyncio
+
+from twisted.internet import asyncioreactor
+
+LOOP = asyncio.new_event_loop()
+asyncio.set_event_loop(LOOP)
+asyncioreactor.install(LOOP)

@@ -1,0 +1,1 @@
+"""The outside world of calls: channels, and the bridges between the reactor and gRPC."""

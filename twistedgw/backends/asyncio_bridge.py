@@ -1,0 +1,156 @@
+"""The bridge for Twisted's asyncio reactor: ``grpc.aio`` on the reactor's own event loop, and no threads of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from twistedgw.backends.bridge import CommonBridge
+from twistedgw.backends.call import Result
+from twistedgw.backends.channel import open_aio
+from twistedgw.backends.failures import CallError, ConnectError, call_error, status_error
+from twistedgw.backends.flight import Flight
+from twistedgw.backends.metadata import sendable
+from twistedgw.backends.stubs import parse, path, serialize
+from twistedgw.backends.upstream import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
+    import grpc.aio
+    from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+
+    from twistedgw.backends.call import Call
+    from twistedgw.backends.channel import Dial
+    from twistedgw.backends.credentials import Tls
+
+__all__ = ["AsyncioBridge"]
+
+_Pairs = tuple[tuple[str, "str | bytes"], ...]
+
+
+class AsyncioBridge(CommonBridge):
+    """Makes calls on the event loop of Twisted's asyncio reactor, be it uvloop's."""
+
+    def __init__(self, reactor: AsyncioSelectorReactor, *, max_in_flight: int, max_response_message: int) -> None:
+        """Make a bridge.
+
+        Args:
+            reactor: the one that will run.
+            max_in_flight: calls at a time.
+            max_response_message: bytes.
+        """
+        super().__init__(max_in_flight=max_in_flight, max_response_message=max_response_message)
+        self._reactor: Any = reactor
+
+    def start(self) -> None:
+        """Take calls from now on, even before the reactor runs. After twistd has forked."""
+        # Where no loop runs yet grpc.aio takes the one that is set, and Twisted does not set one that it was given.
+        asyncio.set_event_loop(self._reactor._asyncioEventloop)  # noqa: SLF001
+        super().start()
+
+    def _line(self, dial: Dial, tls: Tls | None) -> Line:
+        return _AioLine(open_aio(dial, tls))
+
+    def _flight(self, call: Call) -> Flight:
+        return _AioFlight(call, (self.places, call.upstream), self._traffic)
+
+
+class _AioLine(Line):
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def _make_stub(self, full_name: str) -> Any:
+        return self._channel.unary_unary(path(full_name))
+
+    def connectivity(self, *, connect: bool = False) -> str:
+        return self._channel.get_state(try_to_connect=connect).name.lower()
+
+    def close(self) -> None:
+        # Without a grace period this waits for nothing.
+        _run(self._channel.close(None))
+
+
+class _AioFlight(Flight):
+    """A call of ``grpc.aio``.
+
+    Such a call has a task of its own already, so none is made to await it: the steps of its ``__await__`` are taken by
+    hand, each when the future that the last one gave is done.
+    """
+
+    __slots__ = ("_data", "_lines", "_metadata", "_rpc", "_steps")
+
+    _rpc: Any
+    _steps: Generator[Any, None, bytes | None]
+
+    def depart(self) -> None:
+        try:
+            self._data = serialize(self.call.request)
+            self._metadata = sendable(self.call.metadata)
+            self._lines = iter(self.call.upstream.lines())
+            self._try(next(self._lines))
+        except Exception as problem:  # noqa: BLE001  # whatever it is, the caller gets a CallError
+            self._end(call_error(problem))
+
+    def _cut(self) -> None:
+        self._rpc.cancel()
+        self._give_back()
+
+    def _try(self, line: Line) -> None:
+        call = self.call
+        stub = line.stub(call.method.full_name)
+        self._rpc = stub(self._data, timeout=self._time_left(), metadata=self._metadata)
+        self._steps = self._rpc.__await__()
+        self._step()
+
+    def _step(self, _done: asyncio.Future[Any] | None = None) -> None:
+        try:
+            waiting_for = self._steps.send(None)
+        except StopIteration as end:
+            self._arrived(end.value)
+        except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001  # as in depart
+            self._failed(problem)
+        else:
+            waiting_for.add_done_callback(self._step)
+
+    def _arrived(self, data: bytes | None) -> None:
+        if self.outcome.called:
+            self._leave()
+            return
+        try:
+            result = Result(parse(self.call.method, data), *self._received())
+        except CallError as error:
+            self._end(error)
+        else:
+            self._leave()
+            self._succeed(result)
+
+    def _failed(self, problem: BaseException) -> None:
+        if isinstance(problem, KeyError):  # which is how grpc.aio takes a status code that it does not know
+            error = status_error(-1, _run(self._rpc.details()), *self._received())
+        else:
+            error = call_error(problem)
+        if isinstance(error, ConnectError) and not self.outcome.called:
+            line = next(self._lines, None)
+            if line is not None:
+                self._try(line)
+                return
+        self._end(error)
+
+    def _end(self, error: CallError) -> None:
+        self._leave()
+        self._fail(error)
+
+    def _received(self) -> tuple[_Pairs, _Pairs]:
+        return tuple(_run(self._rpc.initial_metadata())), tuple(_run(self._rpc.trailing_metadata()))
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    raise RuntimeError("grpc.aio waits where it has no reason to")

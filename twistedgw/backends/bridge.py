@@ -1,0 +1,106 @@
+"""What both bridges have in common: admission, the upstreams that are open, and the order of stopping."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from twisted.internet.defer import fail
+
+from twistedgw.backends.channel import recipe
+from twistedgw.backends.failures import backend_gone, deadline_exceeded, stopping, too_many
+from twistedgw.backends.flight import Flight, Traffic
+from twistedgw.backends.places import Places
+from twistedgw.backends.upstream import Line, LineUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from twisted.internet.defer import Deferred
+
+    from twistedgw.backends.call import Call, Result
+    from twistedgw.backends.channel import Dial
+    from twistedgw.backends.credentials import Tls
+    from twistedgw.backends.failures import CallError
+    from twistedgw.config.model import Backend
+
+__all__ = ["CommonBridge"]
+
+
+class CommonBridge(ABC):
+    """A `Bridge` but for the way in which it makes a call.
+
+    Attributes:
+        places: those of the whole gateway; its `max_in_flight` may be set anew on a reload.
+        max_response_message: bytes; what is set here holds for upstreams made from then on.
+    """
+
+    def __init__(
+        self, *, max_in_flight: int, max_response_message: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.places = Places(max_in_flight)
+        self.max_response_message = max_response_message
+        self._traffic = Traffic(clock)
+        self._running = False
+        self._open: WeakSet[LineUpstream] = WeakSet()
+
+    def upstream(self, backend: Backend) -> LineUpstream:
+        """Make an `Upstream` for a gRPC backend, opening nothing yet. Any thread.
+
+        Raises:
+            ConfigError: a certificate file cannot be read or used.
+        """
+        made = recipe(backend, self.max_response_message)
+        return LineUpstream(made, backend.max_in_flight, self._open_lines, self._traffic)
+
+    def start(self) -> None:
+        """Take calls from now on. After twistd has forked."""
+        self._running = True
+
+    def unary(self, call: Call) -> Deferred[Result]:
+        """Make a unary call, or refuse it at once. Reactor thread only.
+
+        Cancelling the Deferred cancels the call. It fires with a `Result` or fails with a `CallError`.
+        """
+        refusal = self._refusal(call)
+        if refusal is not None:
+            return fail(refusal)
+        flight = self._flight(call)
+        flight.depart()
+        return flight.outcome
+
+    async def stop(self) -> None:
+        """Refuse calls, close every channel, wait until nothing is under way. Every Deferred has fired by its end."""
+        self._running = False
+        for upstream in tuple(self._open):
+            upstream.shut(stopping())
+        await self._traffic.cleared()
+
+    @abstractmethod
+    def _line(self, dial: Dial, tls: Tls | None) -> Line:
+        """Open a channel."""
+
+    @abstractmethod
+    def _flight(self, call: Call) -> Flight:
+        """Make the flight of a call that was admitted, taking its places."""
+
+    def _open_lines(self, upstream: LineUpstream) -> Sequence[Line]:
+        self._open.add(upstream)
+        return [self._line(dial, upstream.identity.tls) for dial in upstream.identity.dials]
+
+    def _refusal(self, call: Call) -> CallError | None:
+        """Give the error of a call that cannot be made now; None where it can."""
+        if not self._running:
+            return stopping()
+        upstream = call.upstream
+        if upstream.closed:
+            return backend_gone()
+        if self.places.full:
+            return too_many("the gateway has too many calls in flight")
+        if upstream.full:
+            return too_many("the backend has too many calls in flight")
+        if call.timeout is not None and call.timeout <= 0:
+            return deadline_exceeded()
+        return None

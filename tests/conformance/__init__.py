@@ -1,0 +1,1 @@
+"""protobuf's own conformance suite, run against the codec: ``python -m tests.conformance``."""

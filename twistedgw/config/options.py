@@ -1,0 +1,337 @@
+"""Every kind of section and every option: the one table that parsing, suggestions and documentation come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twistedgw.config.mapping import BODY, FIELD, METHOD, METHOD_NAMES, PATH_TEMPLATE, PREFIX, RPC
+from twistedgw.config.network import HOSTS, NETWORKS, SERVER_NAME, TARGETS
+from twistedgw.config.option import Kind, Option
+from twistedgw.config.paths import EXISTING_FILE, EXISTING_FILES, EXISTING_FOLDERS, PATH, PATTERNS
+from twistedgw.config.references import API_NAMES, NAME, reference
+from twistedgw.config.scalars import (
+    BOOLEAN,
+    DURATION,
+    DURATION_OR_ZERO,
+    LINE,
+    TEXT,
+    WORKERS,
+    choice,
+    integer,
+    listing,
+    size,
+)
+
+__all__ = ["ENVIRONMENTS", "KINDS", "PLUGIN_TYPES"]
+
+ENVIRONMENTS = ("release", "prepub", "test")
+"""The environments that every service has; the first is published at the root where nothing else is written."""
+
+MOST_BYTES = (1 << 31) - 1
+"""gRPC counts the bytes of a message in a signed 32-bit integer."""
+
+_COUNT = integer(1, 1_000_000)
+_MESSAGE_SIZE = size(1, MOST_BYTES)
+_REJECT = choice("reject", "ignore")
+_PROTOCOLS = listing(choice("http", "https"), "list of http, https", takes_empty=False)
+
+GATEWAY = Kind(
+    "gateway",
+    (),
+    "The process as a whole. It stands in the main file, and may be left out.",
+    (
+        Option("include", PATTERNS, "Further INI files, read in sorted order.", default=""),
+        Option(
+            "state_dir",
+            PATH,
+            "The folder for what the console and the admin API create, as INI and `.proto` files.",
+            default="var",
+            live=False,
+        ),
+        Option(
+            "bridge",
+            choice("auto", "asyncio", "thread"),
+            "How calls get from Twisted to gRPC; `auto` is `asyncio` where the asyncio reactor runs.",
+            default="auto",
+            live=False,
+        ),
+        Option("threads", integer(1, 10_000), "The size of the thread bridge's pool.", default="32", live=False),
+        Option("workers", WORKERS, "Processes; `auto` is one per core.", default="1", live=False),
+        Option(
+            "request_timeout",
+            DURATION,
+            "The deadline of a unary call where the API sets none; a stream has one only if its API or client sets it.",
+            default="15s",
+        ),
+        Option(
+            "drain_timeout",
+            DURATION_OR_ZERO,
+            "How long requests in flight may take to end when the gateway stops or is reloaded.",
+            default="30s",
+        ),
+        Option("max_request_body", _MESSAGE_SIZE, "The largest request body, decoded; over it: 413.", default="4MiB"),
+        Option(
+            "max_response_message", _MESSAGE_SIZE, "The largest message taken from a gRPC backend.", default="64MiB"
+        ),
+        Option(
+            "max_in_flight",
+            _COUNT,
+            "Calls at a time; more are refused with 503 and `Retry-After`.",
+            default="1000",
+        ),
+        Option(
+            "max_header_size",
+            size(256, 16 << 20),
+            "The largest request line and header fields together; over it: 431, or 414 for the line alone.",
+            default="32KiB",
+        ),
+        Option("max_headers", integer(1, 10_000), "The most header fields of a request; over it: 431.", default="100"),
+        Option("header_timeout", DURATION, "For a whole request head, and for a TLS handshake.", default="10s"),
+        Option(
+            "body_timeout",
+            DURATION,
+            "The longest silence while a body comes (408), or while a client does not read.",
+            default="30s",
+        ),
+        Option("idle_timeout", DURATION, "How long an idle connection is kept.", default="60s"),
+        Option("trusted_proxies", NETWORKS, "Networks whose `X-Forwarded-*` header fields are believed.", default=""),
+    ),
+)
+
+LISTENER = Kind(
+    "listener",
+    ("NAME",),
+    "A place where clients connect. At least one is needed.",
+    (
+        Option("endpoint", LINE, "A Twisted server endpoint description, such as `tcp:8080`.", required=True),
+        Option("protocol", choice("http", "https"), "What clients speak there.", default="http"),
+        Option("certificate", EXISTING_FILE, "The certificate and its chain, in PEM; `https` only, and needed there."),
+        Option("private_key", EXISTING_FILE, "The certificate's key, in PEM; `https` only, and needed there."),
+        Option(
+            "client_ca",
+            EXISTING_FILE,
+            "Certificates, in PEM: clients must have one that these have signed; `https` only.",
+            absent="no client certificates",
+        ),
+        Option(
+            "http2",
+            BOOLEAN,
+            "Whether HTTP/2 is offered; `https` only, and the extra `http2` must be installed.",
+            absent="yes for `https` where the extra is installed",
+        ),
+    ),
+)
+
+ADMIN = Kind(
+    "admin",
+    (),
+    "The admin API and the console. There are none without this section.",
+    (
+        Option(
+            "endpoint",
+            LINE,
+            "A Twisted server endpoint description.",
+            default="tcp:9080:interface=127.0.0.1",
+            live=False,
+        ),
+        Option(
+            "token_file",
+            PATH,
+            "The file of the bearer token; made with mode 0600 at the first start if missing.",
+            default="admin.token",
+        ),
+    ),
+)
+
+SERVICE = Kind(
+    "service",
+    ("NAME",),
+    "A named group of APIs.",
+    (
+        Option("description", TEXT, "For people.", default=""),
+        Option(
+            "hosts",
+            HOSTS,
+            "The host names it answers to, without ports; `*.` at the front stands for any name below; "
+            "any host where the list is empty.",
+            default="",
+        ),
+        Option(
+            "protocols", _PROTOCOLS, "The protocols of the listeners that it is published on.", default="http, https"
+        ),
+    ),
+)
+
+ENVIRONMENT = Kind(
+    "environment",
+    ("SERVICE", "NAME"),
+    "Where a service is published. `release`, `prepub` and `test` exist without a section; more may be named.",
+    (
+        Option(
+            "prefix", PREFIX, "What the paths of its APIs begin with.", absent="`/` for `release`, otherwise `/NAME`"
+        ),
+        Option("published", BOOLEAN, "Whether it is served at all.", default="yes"),
+        Option(
+            "backend",
+            reference("backend"),
+            "Takes the place of the APIs' backends in this environment.",
+            absent="the APIs' own",
+        ),
+    ),
+)
+
+API = Kind(
+    "api",
+    ("SERVICE", "NAME"),
+    "One mapping from method and path to an RPC, a whole gRPC service, or a method and path of an HTTP backend.",
+    (
+        Option("backend", reference("backend"), "Where its calls go.", required=True),
+        Option("rpc", RPC, "The RPC, or all RPCs of a service; gRPC backends only, and needed there."),
+        Option(
+            "method",
+            METHOD,
+            "GET, POST, PUT, PATCH or DELETE; any, or `*` for all, with an HTTP backend; not with a whole service.",
+        ),
+        Option("path", PATH_TEMPLATE, "A path template of `google.api.http`; not with a whole service."),
+        Option(
+            "body",
+            BODY,
+            "What the request body is: the request message, a field of it, or nothing; with one RPC only.",
+            absent="`*` for POST, PUT and PATCH, empty for GET and DELETE",
+        ),
+        Option(
+            "response_body",
+            FIELD,
+            "The field of the response message that is the response body; with one RPC only.",
+            absent="the whole message",
+        ),
+        Option("timeout", DURATION, "The deadline of a call.", absent="`request_timeout` of `[gateway]`"),
+        Option("except", METHOD_NAMES, "Methods that are left out; with a whole service only.", default=""),
+    ),
+)
+
+BACKEND = Kind(
+    "backend",
+    ("NAME",),
+    "An upstream.",
+    (
+        Option(
+            "protocol",
+            choice("grpc", "grpcs", "http", "https"),
+            "What it speaks; with `grpcs` and `https` its certificate is always verified.",
+            required=True,
+        ),
+        Option(
+            "target",
+            TARGETS,
+            "gRPC names (`dns:`, `ipv4:`, `ipv6:`, `unix:`, `unix-abstract:`, `xds:`) or `host:port`; "
+            "one URL for `http` and `https`.",
+            required=True,
+        ),
+        Option(
+            "load_balancing",
+            choice("round_robin", "pick_first"),
+            "How calls are spread over the addresses; gRPC only.",
+            default="round_robin",
+        ),
+        Option(
+            "max_in_flight",
+            _COUNT,
+            "Calls to this backend at a time; more are refused with 503 and `Retry-After`.",
+            absent="only the limit of `[gateway]`",
+        ),
+        Option(
+            "ca",
+            EXISTING_FILE,
+            "Certificates, in PEM, that the backend's is verified against; `grpcs` and `https` only.",
+            absent="the system's roots",
+        ),
+        Option(
+            "certificate",
+            EXISTING_FILE,
+            "The client certificate for mutual TLS, in PEM; together with `private_key`.",
+            absent="no client certificate",
+        ),
+        Option("private_key", EXISTING_FILE, "The client certificate's key, in PEM; together with `certificate`."),
+        Option(
+            "server_name",
+            SERVER_NAME,
+            "The name that is verified, and sent as `:authority`; `grpcs` and `https` only.",
+            absent="the target's own",
+        ),
+    ),
+)
+
+_TYPE = "type"
+_BACKEND_GRPC = (
+    Option(
+        "proto", EXISTING_FILES, "The `.proto` files, each 1,048,576 bytes at most.", absent="one of three is needed"
+    ),
+    Option(
+        "descriptor_set",
+        EXISTING_FILE,
+        "A compiled `FileDescriptorSet`, its imports included.",
+        absent="one of three is needed",
+    ),
+    Option(
+        "reflection",
+        reference("backend"),
+        "The gRPC backend that is asked for its descriptors.",
+        absent="one of three is needed",
+    ),
+    Option(
+        "import_path",
+        EXISTING_FOLDERS,
+        "Where the imports of `proto` are looked for; `google/*` is always there.",
+        absent="the folders of the `proto` files",
+    ),
+    Option("always_print_fields", BOOLEAN, "Print fields that are at their default value.", default="no"),
+    Option("preserve_proto_field_names", BOOLEAN, "Print fields by their names in the `.proto`.", default="no"),
+    Option("enums_as_numbers", BOOLEAN, "Print enums as numbers.", default="no"),
+    Option("case_insensitive_enums", BOOLEAN, "Take enum names in any case.", default="no"),
+    Option("unknown_fields", _REJECT, "What is done with unknown fields in JSON bodies.", default="reject"),
+    Option("unknown_query", _REJECT, "What is done with unknown query parameters.", default="reject"),
+    Option(
+        "error_format",
+        choice("status", "google"),
+        "The body of an error: `google.rpc.Status`, or AIP-193's `error` object around it.",
+        default="status",
+    ),
+    Option(
+        "stream_envelope",
+        choice("none", "result"),
+        "What is around each message of a stream: nothing, or grpc-gateway's `result` and `error` objects.",
+        default="none",
+    ),
+)
+
+PLUGIN_TYPES: Mapping[str, tuple[Option, ...]] = {"backend-grpc": _BACKEND_GRPC}
+"""The options of each type of plugin, besides ``type``."""
+
+PLUGIN = Kind(
+    "plugin",
+    ("NAME",),
+    "A named unit of configuration. The one type there is, `backend-grpc`, says what a gRPC backend's messages are.",
+    (
+        Option(_TYPE, choice(*PLUGIN_TYPES), "What the plugin is.", required=True),
+        *dict.fromkeys(option for options in PLUGIN_TYPES.values() for option in options),
+    ),
+    {name: frozenset({_TYPE, *(option.name for option in options)}) for name, options in PLUGIN_TYPES.items()},
+)
+
+BINDING = Kind(
+    "binding",
+    ("NAME",),
+    "Ties a plugin to APIs of a service in an environment.",
+    (
+        Option("plugin", reference("plugin"), "The plugin.", required=True),
+        Option("service", reference("service"), "The service.", required=True),
+        Option("environment", NAME, "The environment of the service.", required=True),
+        Option("apis", API_NAMES, "The APIs of the service.", default="*"),
+    ),
+)
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind for kind in (GATEWAY, LISTENER, ADMIN, SERVICE, ENVIRONMENT, BACKEND, API, PLUGIN, BINDING)
+}
+"""All kinds of sections by name."""

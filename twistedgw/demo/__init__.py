@@ -1,0 +1,1 @@
+"""The embedded demo: a bookstore gRPC server, and the configuration in front of it."""

@@ -1,0 +1,1 @@
+"""One generation's meaning: the immutable `Snapshot`, and the `Registry` that holds the current one."""

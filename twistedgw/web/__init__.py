@@ -1,0 +1,1 @@
+"""Twisted's side of the frontend: the resource tree, the site, TLS and the access log."""

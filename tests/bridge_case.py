@@ -23,6 +23,7 @@ class BridgeCase(TestCase):
     """Starts servers and bridges, and checks at the end that nothing of them is left."""
 
     kind: Bridge
+    timeout = 30
 
     def bridge(self, kind: Bridge, **changes: Any) -> Any:
         options = {"threads": THREADS, "max_in_flight": 100, "max_response_message": 100_000, "reactor": reactor}

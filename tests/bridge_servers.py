@@ -52,7 +52,7 @@ WORDS = message_factory.GetMessageClass(SAY.input_type)
 
 
 def say(
-    upstream: Any, text: str = "hello", *, timeout: float | None = 20, metadata: Any = (), method: Any = SAY
+    upstream: Any, text: str = "hello", *, timeout: float | None = None, metadata: Any = (), method: Any = SAY
 ) -> Call:
     request = message_factory.GetMessageClass(method.input_type)(text=text)
     return Call(upstream=upstream, method=method, request=request, timeout=timeout, metadata=metadata)
@@ -133,7 +133,7 @@ class Gate:
                 over.set()
         if context.add_callback(end):
             reactor.callFromThread(self.arrived.put, None)
-            over.wait(30)
+            over.wait(60)
         return request
 
     def open(self) -> None:
@@ -151,6 +151,8 @@ class RawServer:
         """Where set: all that a connection gets, before it is closed."""
         self.seen: list[dict[str, str]] = []
         """The header fields of each request."""
+        self.hung_up: DeferredQueue[None] = DeferredQueue()
+        """Hears when a client closes its connection."""
         self._behave = behave
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._connections: list[socket.socket] = []
@@ -195,6 +197,7 @@ class RawServer:
                     if isinstance(event, h2.events.StreamEnded):
                         self._behave(http, event.stream_id, connection)
                 connection.sendall(http.data_to_send())
+        reactor.callFromThread(self.hung_up.put, None)
 
 
 def framed(data: bytes, *, compressed: bool = False) -> bytes:

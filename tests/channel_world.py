@@ -1,6 +1,7 @@
 """A site and its clients in memory, with a clock that stands still."""
 
 import json
+import sys
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -131,9 +132,9 @@ class Wire:
             data, self._incoming = self._incoming[:BUFFER], self._incoming[BUFFER:]
             self.protocol.dataReceived(data)
 
-    def read(self, count):
-        """Let the client take some bytes more."""
-        self.reads = (self.reads or 0) + count
+    def read(self, count=None):
+        """Let the client take some bytes more, or all there will ever be."""
+        self.reads = None if count is None else (self.reads or 0) + count
         self._flush()
 
     def leave(self):
@@ -212,6 +213,13 @@ class Wire:
         if producer is not None:
             producer.stopProducing()
         self.protocol.connectionLost(Failure(reason))
+
+    def getHandle(self):
+        return self
+
+    def getsockopt(self, level, option, size):
+        """Tell what TCP_INFO tells: how much the client has taken."""
+        return (bytes(120) + len(self.received).to_bytes(8, sys.byteorder))[:size]
 
     def setTcpNoDelay(self, enabled):
         assert enabled

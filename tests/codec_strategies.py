@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-import math
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from google.protobuf import any_pb2, descriptor_pb2, duration_pb2, field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+import google.protobuf
+from google.protobuf import (
+    any_pb2,
+    descriptor_pb2,
+    duration_pb2,
+    field_mask_pb2,
+    struct_pb2,
+    timestamp_pb2,
+    wrappers_pb2,
+)
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, FieldDescriptor
+    from google.protobuf.message import Message
 
 FD = descriptor_pb2.FieldDescriptorProto
 STANDARD = (any_pb2, duration_pb2, field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2)
@@ -22,9 +33,12 @@ WELL_KNOWN = [
 ]
 WELL_KNOWN_NAMES = [f".google.protobuf.{name}" for line in WELL_KNOWN for name in line.split()]
 NAMES = ["a", "foo_bar", "from", "self", "HasField", "x1_y2", "_z", "camelCase", "a__b", "value", "class", "d", "None"]
+NAMES += ["MergeFrom", "IsInitialized", "WhichOneof"]  # json_format itself fails on others, such as ListFields
 SCALARS = [kind for kind in FD.Type.values() if kind not in (FD.TYPE_GROUP, FD.TYPE_MESSAGE, FD.TYPE_ENUM)]
 KEYS = [kind for kind in SCALARS if kind not in (FD.TYPE_DOUBLE, FD.TYPE_FLOAT, FD.TYPE_BYTES)]
 FEATURES = descriptor_pb2.FeatureSet
+JSON_FORMAT_KNOWS_EXTENSIONS = int(google.protobuf.__version__.partition(".")[0]) >= 7
+"""Before, it gave repeated ones the name of a field and could not read scalars."""
 _numbers = itertools.count()
 
 # Descriptors
@@ -49,10 +63,34 @@ def pools(draw: st.DrawFn) -> DescriptorPool:
     for message in file.message_type:
         _add_fields(draw, message, syntax, count)
     for number, message in enumerate(file.message_type):
-        if message.extension_range:
+        if message.extension_range and JSON_FORMAT_KNOWS_EXTENSIONS:
             field = file.extension.add(name=f"ext_{number}", number=1000, extendee=f".p.{message.name}")
             _set_type(draw, field, count)
             field.label = draw(st.sampled_from([FD.LABEL_OPTIONAL, FD.LABEL_REPEATED]))
+    pool = DescriptorPool()
+    for module in STANDARD:
+        pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+    pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+@functools.cache
+def pool_of_everything() -> DescriptorPool:
+    """A pool with a type p.M0 that has a field of every kind, and a list of each."""
+    file = descriptor_pb2.FileDescriptorProto(name="all.proto", package="p", syntax="proto3")
+    file.dependency.extend(module.DESCRIPTOR.name for module in STANDARD)
+    enum = file.enum_type.add(name="E")
+    for number, name in enumerate(["ZERO", "ONE", "TWO"]):
+        enum.value.add(name=name, number=number)
+    message = file.message_type.add(name="M0")
+    types = [(number, "") for number in SCALARS]
+    types += [(FD.TYPE_ENUM, ".p.E"), (FD.TYPE_MESSAGE, ".p.M0")]
+    types += [(FD.TYPE_MESSAGE, name) for name in WELL_KNOWN_NAMES]
+    for number, (type_, name) in enumerate(types, 1):
+        for offset, label in ((0, FD.LABEL_OPTIONAL), (100, FD.LABEL_REPEATED)):
+            field = message.field.add(name=f"f_{number + offset}", number=number + offset, type=type_, label=label)
+            if name:
+                field.type_name = name
     pool = DescriptorPool()
     for module in STANDARD:
         pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
@@ -168,7 +206,11 @@ def float32(value: float) -> float:
 def json_values(depth: int = 2) -> st.SearchStrategy[Any]:
     """Any JSON value."""
     leaves = (
-        st.none() | st.booleans() | TEXTS | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+        st.none()
+        | st.booleans()
+        | TEXTS
+        | st.integers(-(2**53), 2**53)
+        | st.floats(allow_nan=False, allow_infinity=False)
     )
     if not depth:
         return leaves
@@ -185,7 +227,7 @@ def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = 3) -> Message
 
 
 def fill(draw: st.DrawFn, message: Any, depth: int) -> None:
-    descriptor = message.DESCRIPTOR
+    descriptor = type(message).DESCRIPTOR
     special = getattr(_Special, descriptor.name, None) if descriptor.full_name.startswith("google.protobuf.") else None
     if special is not None:
         special(draw, message)
@@ -199,28 +241,53 @@ def fill(draw: st.DrawFn, message: Any, depth: int) -> None:
 
 def _fill_field(draw: st.DrawFn, message: Any, field: FieldDescriptor, depth: int) -> None:
     inner = field.message_type
-    target = message.Extensions[field] if field.is_extension else getattr(message, field.name)
+    extensions = type(message).Extensions.__get__(message) if field.is_extension else None
+    if extensions is not None and field.is_repeated:  # just looking at it would leave an empty list
+        if inner is None or depth:
+            _fill_list(draw, extensions[field], field, depth, least=1)
+        return
+    target = getattr(message, field.name) if extensions is None else extensions[field]
     if field.is_repeated and inner is not None and inner.GetOptions().map_entry:
-        key, value = inner.fields_by_name["key"], inner.fields_by_name["value"]
-        for _ in range(draw(st.integers(0, 2))):
-            if value.message_type is None:
-                target[draw(scalars(key))] = draw(scalars(value))
-            elif depth:
-                fill(draw, target[draw(scalars(key))], depth - 1)
+        _fill_map(draw, target, field, depth)
     elif field.is_repeated:
-        for _ in range(draw(st.integers(0, 2))):
-            if inner is None:
-                target.append(draw(scalars(field)))
-            elif depth:
-                fill(draw, target.add(), depth - 1)
-    elif inner is None:
-        if field.is_extension:
-            message.Extensions[field] = draw(scalars(field))
-        else:
-            setattr(message, field.name, draw(scalars(field)))
-    elif depth:
-        target.SetInParent()
-        fill(draw, target, depth - 1)
+        _fill_list(draw, target, field, depth)
+    elif inner is not None:
+        if depth:
+            type(target).SetInParent(target)
+            fill(draw, target, depth - 1)
+    elif extensions is None:
+        setattr(message, field.name, draw(scalars(field)))
+    else:
+        extensions[field] = draw(scalars(field))
+
+
+def _fill_map(draw: st.DrawFn, target: Any, field: FieldDescriptor, depth: int) -> None:
+    key, value = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
+    for _ in range(draw(st.integers(0, 2))):
+        if value.message_type is None:
+            target[draw(scalars(key))] = draw(scalars(value))
+        elif depth:
+            fill(draw, target[draw(scalars(key))], depth - 1)
+
+
+def _fill_list(draw: st.DrawFn, target: Any, field: FieldDescriptor, depth: int, *, least: int = 0) -> None:
+    for _ in range(draw(st.integers(least, 2))):
+        if field.message_type is None:
+            target.append(draw(scalars(field)))
+        elif depth:
+            fill(draw, target.add(), depth - 1)
+
+
+def clear_lists(message: Any) -> None:
+    """Clear the lists and maps of a message and of the messages in it, where json_format does not append."""
+    for field, value in type(message).ListFields(message):
+        if field.is_repeated:
+            if field.is_extension:
+                type(message).ClearExtension(message, field)
+            else:
+                type(message).ClearField(message, field.name)
+        elif field.message_type is not None:
+            clear_lists(value)
 
 
 def scalars(field: FieldDescriptor) -> st.SearchStrategy[Any]:
@@ -230,6 +297,8 @@ def scalars(field: FieldDescriptor) -> st.SearchStrategy[Any]:
         return st.sampled_from([low, high, 0]) | st.integers(low, high)
     if field.type == FD.TYPE_ENUM:
         known = [value.number for value in field.enum_type.values]
+        if field.enum_type.name == "NullValue":  # any number is null in JSON
+            return st.just(0)
         return st.sampled_from(known) if field.enum_type.is_closed else st.sampled_from(known) | st.integers(-9, 9)
     if field.type == FD.TYPE_DOUBLE:
         return st.floats()
@@ -305,17 +374,19 @@ NUMBER_TEXTS = [
     *["9223372036854775808", "-9223372036854775808", "-9223372036854775809", "18446744073709551615"],
     *["18446744073709551616", "3.4028235e38", "3.5e38", "1.7976931348623157e308", "1.8e308"],
 ]
-NUMBERS = [0, 1, -1, 1.0, 1.5, -0.0, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**32 - 1, 2**32, 2**53, 1e18, 1e19, 1e38]
-NUMBERS += [2**63 - 1, -(2**63), 2**64 - 1, 3.4028235e38, 3.5e38, 1.7976931348623157e308, 1e-46]
-STRINGS = ["", "AA", "AA==", "AAA", "A", "-_8", "+/8=", "true", "E0_ZERO", "e0-zero", "E0_V1", "NOPE", "1s", "-1.5s", "1.5"]
-STRINGS += ["2006-01-02T15:04:05Z", "2006-01-02T15:04:05.123456789+01:30", "2006-13-02T15:04:05Z", "fooBar,a.b", "foo_bar"]
+NUMBERS = [
+    *[0, 1, -1, 1.0, 1.5, -0.0, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**32 - 1, 2**32, 2**53, 1e18, 1e19, 1e38],
+    *[2**63 - 1, -(2**63), 2**64 - 1, 3.4028235e38, 3.5e38, 1.7976931348623157e308, 1e-46],
+]
+STRINGS = [
+    *["", "AA", "AA==", "AAA", "A", "-_8", "+/8=", "true", "E0_ZERO", "e0-zero", "E0_V1", "NOPE", "1s", "-1.5s", "1.5"],
+    *["2006-01-02T15:04:05Z", "2006-01-02T15:04:05.123456789+01:30", "2006-13-02T15:04:05Z", "fooBar,a.b", "foo_bar"],
+]
 
 
 def loose_json(descriptor: Descriptor, depth: int = 3) -> st.SearchStrategy[Any]:
     """An object whose keys are mostly those of a type, and whose values mostly fit."""
-    values = {
-        name: _loose_field(field, depth) for field in descriptor.fields for name in (field.name, field.json_name)
-    }
+    values = {name: _loose_field(field, depth) for field in descriptor.fields for name in (field.name, field.json_name)}
     if not values:
         return st.just({})
     return st.lists(st.sampled_from(sorted(values)), max_size=4, unique=True).flatmap(
@@ -341,7 +412,3 @@ def _loose_one(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
     if inner.full_name.startswith("google.protobuf."):
         return any_scalar | json_values(1)
     return st.deferred(lambda: loose_json(inner, depth - 1)) if depth else st.just({})
-
-
-def is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)

@@ -105,11 +105,13 @@ class Twistd:
 
     PORT = re.compile(r"\(\S+:(\d+)\)")
 
-    def __init__(self, *arguments: str, cwd: Path, before: tuple[str, ...] = ("-n",), environ: Any = None) -> None:
+    RUN = "from twisted.scripts.twistd import run; run()"
+
+    def __init__(
+        self, *arguments: str, cwd: Path, before: tuple[str, ...] = ("-n",), environ: Any = None, code: str = RUN
+    ) -> None:
         environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
-        command = [sys.executable, "-m", "twisted", *before, "grpcgw", *arguments]
-        if before and before[0] != "twist":
-            command = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", *before, "grpcgw", *arguments]
+        command = [sys.executable, "-c", code, *before, "grpcgw", *arguments]
         self.process = subprocess.Popen(
             command, cwd=cwd, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grpc_backend import CACHE, ECHO_PROTO
+
 from twistedgw.config.load import load
 from twistedgw.registry.build import Builder
-from twistedgw.registry.snapshot import Snapshot
 from twistedgw.schema.protos import ProtoSource
 from twistedgw.schema.source import Origin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twistedgw.registry.snapshot import Snapshot
 
 LISTENER = "[listener:http]\nendpoint = tcp:0\n"
 SERVICE = "[service:s]\n"
@@ -29,7 +33,10 @@ def api(name: str, method: str, path: str, rpc: str = "Say", service: str = "s",
     return f"{head}rpc = echo.v1.Echo/{rpc}\nbackend = b\n" + "".join(lines)
 
 
-def proto(method: str, messages: str = "message M { string a = 1; string b = 2; N n = 3; } message N { string x = 1; }") -> str:
+MESSAGES = "message M { string a = 1; string b = 2; N n = 3; } message N { string x = 1; }"
+
+
+def proto(method: str, messages: str = MESSAGES) -> str:
     """A .proto of `echo.v1.Echo`; `method` stands on line 6."""
     imports = ("google/api/annotations", "google/api/httpbody", "google/protobuf/any")
     lines = "".join(f'import "{name}.proto"; ' for name in imports)

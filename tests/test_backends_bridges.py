@@ -9,7 +9,19 @@ from typing import Any
 
 import grpc
 from bridge_case import THREADS, BridgeCase
-from bridge_servers import SAY, DeadPort, Server, backend, make_method, say
+from bridge_servers import (
+    SAY,
+    DeadPort,
+    Server,
+    backend,
+    framed,
+    headers,
+    in_turn,
+    make_method,
+    message,
+    say,
+    trailers,
+)
 from google.protobuf.message_factory import GetMessageClass
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
@@ -289,6 +301,19 @@ class BothBridges:
         self.assertEqual((Code.UNAVAILABLE, "BACKEND_UNAVAILABLE"), (later.code, later.reason))
         await bridge.unary(say(other))
 
+    async def test_one_connection(self) -> None:
+        """Calls share one connection, which stays until the upstream is closed, and not longer."""
+        bridge = self.bridge(self.kind)
+        server = self.raw(in_turn(headers(), message(framed(b"")), trailers(("grpc-status", "0"))))
+        upstream = bridge.upstream(backend(server.target))
+        for _ in range(3):
+            await bridge.unary(say(upstream))
+        kept = upstream.lines()
+        self.assertEqual((1, []), (len(server._connections), server.hung_up.pending))
+        upstream.close()
+        await server.hung_up.get()
+        self.assertEqual(1, len(kept))
+
     async def test_closed_before_its_first_call(self) -> None:
         """An upstream that was never used closes as well."""
         bridge, upstream = self.up()
@@ -508,7 +533,7 @@ class WaitingForAThreadTests(BridgeCase):
         self.assertEqual(1, self.bridge_.workers.in_flight)
         self.pool.run_one()
         self.assertEqual(0, self.bridge_.workers.in_flight)
-        self.assertEqual(0, self.served.calls)
+        self.assertEqual({}, self.upstream.lines()[0]._stubs)
 
     def test_closed_before_a_thread_took_it(self) -> None:
         outcome = self.bridge_.unary(say(self.upstream))

@@ -11,6 +11,8 @@ from bridge_servers import DeadPort, Server, backend, framed, headers, in_turn, 
 
 from twistedgw import __version__
 from twistedgw.backends.channel import open_channel, recipe
+from twistedgw.backends.flight import Traffic
+from twistedgw.backends.upstream import Line, LineUpstream
 from twistedgw.config.model import Bridge, Protocol
 from twistedgw.status import Code
 
@@ -122,6 +124,71 @@ class AsyncioTargetTests(Targets, BridgeCase):
 
 class ThreadTargetTests(Targets, BridgeCase):
     kind = Bridge.THREAD
+
+
+class FakeLine(Line):
+    """A line in a state that a test has chosen."""
+
+    def __init__(self, name: str, state: str) -> None:
+        super().__init__()
+        self.name, self.state, self.woken = name, state, False
+
+    def _make_stub(self, full_name: str) -> Any:
+        raise NotImplementedError
+
+    def connectivity(self, *, connect: bool = False) -> str:
+        self.woken |= connect
+        return self.state
+
+    def close(self) -> None: ...
+
+
+def order(balancing: str, *states: str, turns: int = 1) -> tuple[str, str, str]:
+    """Say in which order lines are tried, which of them are woken, and the state of the whole."""
+    lines = [FakeLine(name, state) for name, state in zip("abc", states, strict=True)]
+    made = recipe(backend("a:1", "b:2", "c:3", load_balancing=balancing), 1000)
+    upstream = LineUpstream(made, None, lambda _: lines, Traffic(lambda: 0.0))
+    tried = " ".join("".join(line.name for line in upstream.lines()) for _ in range(turns))
+    return tried, "".join(line.name for line in lines if line.woken), upstream.state()
+
+
+READY, BUSY, IDLE, DEAD = "ready", "connecting", "idle", "transient_failure"
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ((READY, READY, READY), ("abc", "a", READY)),
+        ((IDLE, IDLE, IDLE), ("abc", "abc", IDLE)),
+        ((DEAD, READY, READY), ("bac", "ab", READY)),
+        ((BUSY, IDLE, READY), ("cab", "abc", READY)),
+        ((DEAD, BUSY, DEAD), ("bac", "abc", BUSY)),
+        ((DEAD, DEAD, DEAD), ("abc", "abc", DEAD)),
+    ],
+)
+def test_first_healthy(states: tuple[str, ...], expected: tuple[str, str, str]) -> None:
+    """The first that is ready comes first; those before it are woken, those after it left alone."""
+    assert order("pick_first", *states) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ((READY, READY, READY), ("bca cab abc", "abc", READY)),
+        ((READY, DEAD, READY), ("cab cab acb", "abc", READY)),
+        ((IDLE, DEAD, READY), ("cab cab cab", "abc", READY)),
+        ((DEAD, DEAD, DEAD), ("bca cab abc", "abc", DEAD)),
+    ],
+)
+def test_in_turn(states: tuple[str, ...], expected: tuple[str, str, str]) -> None:
+    """Those that are ready come first, each in its turn; all are woken."""
+    assert order("round_robin", *states, turns=3) == expected
+
+
+def test_names_for_tls() -> None:
+    """The server's name is the one verified as well as the one sent."""
+    options = dict(recipe(backend("a:1", protocol=Protocol.GRPCS, server_name="books"), 1000).dials[0].options)
+    assert options["grpc.ssl_target_name_override"] == options["grpc.default_authority"] == "books"
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
 from grpc_backend import ECHO_PROTO
 from small_snapshots import ECHO, WEB
+
 from twistedgw.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Output = pytest.CaptureFixture[str]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from grpc_backend import CACHE
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from grpc_backend import CACHE
 from small_snapshots import (
     BACKEND,
     BINDING,
@@ -25,6 +24,7 @@ from small_snapshots import (
     build,
     proto,
 )
+
 from twistedgw.config.load import load
 from twistedgw.demo.files import demo_config
 from twistedgw.registry.build import Builder
@@ -32,6 +32,9 @@ from twistedgw.registry.lint import lint
 from twistedgw.schema.protos import ProtoSource
 from twistedgw.transcoding.router import RouterBuilder
 from twistedgw.transcoding.template import Literal, Segment, Single, Template
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UNPUBLISHED = "".join(f"[environment:s/{name}]\npublished = no\n" for name in ("release", "prepub", "test"))
 
@@ -94,14 +97,16 @@ def test_dots_within_a_segment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("verb", "section"), [("get", "9.3.1"), ("delete", "9.3.5")])
 def test_get_and_delete_with_a_body(tmp_path: Path, verb: str, section: str) -> None:
-    assert of_rule(tmp_path, f'{verb}: "/x" body: "*"') == [
+    (found,) = of_rule(tmp_path, f'{verb}: "/x" body: "*"')
+    assert found == (
         f"{verb.upper()} /x: a {verb.upper()} with a body, which clients and proxies may drop or refuse (RFC 9110,"
         f" section {section}) (leave 'body' out, so that the fields come by the query, or use POST)"
-    ]
+    )
 
 
 def test_get_without_and_others_with_a_body(tmp_path: Path) -> None:
-    rules = 'get: "/x" additional_bindings { post: "/x" body: "n" } additional_bindings { custom { kind: "*" path: "/y" } body: "*" }'
+    more = ('post: "/x" body: "n"', 'custom { kind: "*" path: "/y" } body: "*"')
+    rules = 'get: "/x" ' + " ".join(f"additional_bindings {{ {each} }}" for each in more)
     assert of_rule(tmp_path, rules) == []
 
 
@@ -112,7 +117,9 @@ def test_path_replaces_the_body(tmp_path: Path) -> None:
 
 def test_path_within_the_body(tmp_path: Path) -> None:
     (found,) = of_rule(tmp_path, 'post: "/x/{n.x}" body: "n"')
-    assert found == "POST /x/{n.x}: path variable 'n.x' is a part of the body field 'n'; where both set it, the path wins"
+    assert (
+        found == "POST /x/{n.x}: path variable 'n.x' is a part of the body field 'n'; where both set it, the path wins"
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,10 +148,11 @@ def test_bidi_method_without_a_rule(tmp_path: Path) -> None:
 
 
 def test_client_stream_without_a_body(tmp_path: Path) -> None:
-    assert of_rule(tmp_path, 'get: "/x/{a}"', ("stream ", "")) == [
+    (found,) = of_rule(tmp_path, 'get: "/x/{a}"', ("stream ", ""))
+    assert found == (
         "GET /x/{a}: the method takes a stream of messages and the rule has no body to read them from, so it is of use"
         " to WebSocket clients only"
-    ]
+    )
 
 
 def test_streams_with_bodies(tmp_path: Path) -> None:
@@ -164,10 +172,11 @@ message Deep {}
 
 def test_fields_that_no_query_can_express(tmp_path: Path) -> None:
     """Nested ones too, each message type looked into once; neither the message itself nor HttpBody's innards."""
-    assert of_rule(tmp_path, 'get: "/x"', messages=BEYOND) == [
+    (found,) = of_rule(tmp_path, 'get: "/x"', messages=BEYOND)
+    assert found == (
         "GET /x: no request can set 'list' (a list of messages), 'labels' (a map of messages), 'any'"
         " (google.protobuf.Any), 'n.deep' (a list of messages): not in the body, and no query parameter can express it"
-    ]
+    )
 
 
 def test_many_fields_that_no_query_can_express(tmp_path: Path) -> None:
@@ -187,9 +196,8 @@ def test_place_in_the_ini_file(tmp_path: Path) -> None:
     (found,) = warnings(tmp_path, ini)
     assert found.startswith("g.ini:15: [api:s/own] body: a GET with a body")
     ini = HEAD + api("own", "POST", "/own/{text}", body="text") + BINDING
-    assert warnings(tmp_path, ini) == [
-        "g.ini:15: [api:s/own] body: path variable 'text' is the body field, so the path replaces whatever the body says"
-    ]
+    (found,) = warnings(tmp_path, ini)
+    assert found.startswith("g.ini:15: [api:s/own] body: path variable 'text' is the body field")
 
 
 def test_once_for_a_rule(tmp_path: Path) -> None:
@@ -202,12 +210,14 @@ def test_once_for_a_rule(tmp_path: Path) -> None:
 
 
 def test_rules_left_out(tmp_path: Path) -> None:
-    text = proto('rpc Say(M) returns (M) { option (google.api.http) = { get: "/x" body: "*" }; }\n  rpc Two(M) returns (M);')
+    text = proto(
+        'rpc Say(M) returns (M) { option (google.api.http) = { get: "/x" body: "*" }; }\n  rpc Two(M) returns (M);'
+    )
     assert warnings(tmp_path, HEAD + WHOLE + "except = Say\n" + BINDING, text=text) == []
 
 
 def test_notes_of_the_schema(tmp_path: Path) -> None:
-    text = proto("rpc Say(M) returns (M) { option (google.api.http) = { body: \"*\" }; }")
+    text = proto('rpc Say(M) returns (M) { option (google.api.http) = { body: "*" }; }')
     (found,) = warnings(tmp_path, text=text)
     assert found.startswith("echo.proto:6:3: the google.api.http rule of echo.v1.Echo.Say has no method and path")
 
@@ -218,10 +228,11 @@ def test_notes_of_the_schema(tmp_path: Path) -> None:
 def test_another_rpc_took_the_place(tmp_path: Path) -> None:
     """Whatever the variables are called."""
     ini = HEAD + WHOLE + api("own", "GET", "/v1/watch", rpc="Plain") + BINDING
-    assert warnings(tmp_path, ini) == [
+    (found,) = warnings(tmp_path, ini)
+    assert found == (
         "g.ini:15: [api:s/own] path: takes the place of GET /v1/watch of echo.v1.Echo.Watch (echo.proto:28), which is"
         " never matched (if that is meant, [api:s/all] can leave the method out: except = Watch)"
-    ]
+    )
     ini = HEAD + WHOLE + api("own", "PATCH", "/v1/words/{text}", body="inner") + BINDING
     (found,) = warnings(tmp_path, ini)
     assert found.startswith("g.ini:15: [api:s/own] path: takes the place of PATCH /v1/words/{words.text} of")
@@ -276,7 +287,9 @@ def test_service_that_is_published_nowhere(tmp_path: Path) -> None:
     """What depends on it is not told again."""
     ini = HEAD + WHOLE + UNPUBLISHED + "[service:t]\nhosts = t\n"
     ini += WHOLE.replace("s/all", "t/all") + BINDING.replace("service = s", "service = t")
-    assert warnings(tmp_path, ini) == ["g.ini:3: [service:s]: is published in no environment, so nothing of it is served"]
+    assert warnings(tmp_path, ini) == [
+        "g.ini:3: [service:s]: is published in no environment, so nothing of it is served"
+    ]
 
 
 def test_service_whose_protocol_nobody_speaks(tmp_path: Path) -> None:
@@ -293,7 +306,9 @@ def test_service_whose_protocol_is_spoken(tmp_path: Path, protocols: str) -> Non
 
 
 def test_backend_that_nobody_uses(tmp_path: Path) -> None:
-    assert warnings(tmp_path, ECHO + WEB) == ["g.ini:18: [backend:web]: is used by no API, no environment and no plugin"]
+    assert warnings(tmp_path, ECHO + WEB) == [
+        "g.ini:18: [backend:web]: is used by no API, no environment and no plugin"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -218,3 +218,16 @@ def test_http_body_answers(content_type: str, given: str) -> None:
 @pytest.mark.parametrize("response_body", ["", "name", "files", "nosuch"])
 def test_ordinary_answers(response_body: str) -> None:
     assert http_body_of(method("Upload").output_type, response_body) is None
+
+
+def test_protobuf_nested_too_deeply() -> None:
+    data = b""
+    for _ in range(150):
+        size = len(data)
+        data = b"\x1a" + (bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])) + data
+    error = refused(
+        binder("Update", "POST", body="book"),
+        data=b"\x22" + bytes([len(data) & 127 | 128, len(data) >> 7]) + data,
+        content_type="application/protobuf",
+    )
+    assert error.message == "body: malformed protobuf"

@@ -386,7 +386,8 @@ def test_hostile_query_count() -> None:
 
 def test_hostile_query_kept_names_are_bounded() -> None:
     made = binder()
-    kept = made._query._parameters._targets
+    bind(made)
+    kept = made._plan._query._parameters._targets
     for number in range(3000):
         steps = [("nextKin", "next_kin")[number >> bit & 1] for bit in range(12)]
         bind(made, query=f"author.{'.'.join(steps)}.born=1&labels[{number}]=a")

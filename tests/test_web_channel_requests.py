@@ -1,8 +1,6 @@
 """What a resource sees of requests, and in which order they are answered; on both channels."""
 
-import json
-
-from channel_world import LIMITS, ChannelTests, Leaf, answers, echo, page, request, wait
+from channel_world import ChannelTests, answers, echo, request, wait
 from twisted.internet.error import ConnectionDone
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
@@ -50,7 +48,6 @@ class RequestTests(ChannelTests):
                 post=request.postpath,
                 proto=request.clientproto,
                 user=(request.getUser(), request.getPassword()),
-                url=request.URLPath().click("z").path if False else None,
             )
             request.setResponseCode(201)
             request.setHeader("X-B", "2")
@@ -325,7 +322,7 @@ class OrdinaryResourceTests(ChannelTests):
 
         def answer(request):
             request.setHeader(b"X-A", b"a\r\nSet-Cookie: evil=1")
-            request.responseHeaders.addRawHeader(b"X-B", b"a\nb\0c")
+            request.setHeader(b"X-B", b"a\nb\0c")
             return b""
 
         self.serve(answer)
@@ -333,7 +330,7 @@ class OrdinaryResourceTests(ChannelTests):
         found = self.one(wire)
         self.assertIsNone(found.field(b"set-cookie"))
         self.assertEqual(found.field(b"x-a"), b"a Set-Cookie: evil=1")
-        self.assertIn(found.field(b"x-b"), (b"a b c", b"a b\0c")[: 1 if self.llhttp else 2])
+        self.assertEqual(found.field(b"x-b"), b"a b c")
 
     def test_bugs_become_500(self):
         """What a resource raises is logged, and told as an internal error without any detail."""
@@ -520,10 +517,7 @@ class TakeOverTests(ChannelTests):
         self.assertRaises(RuntimeError, seen.take_over, self.Other())
 
 
-def test_helpers_are_strict():
-    """The tests' own reader of answers sees what is missing."""
-    assert [answer.complete for answer in answers(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell")] == [False]
-    assert [answer.complete for answer in answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")] == [False]
-    assert json.loads(page(__import__("twistedgw.web.refusals").web.refusals.internal())[2])["status"] == 500
-    assert Leaf(echo).isLeaf
-    assert LIMITS.max_headers == 20
+def test_reader_of_answers_is_strict():
+    """The tests' own reader sees what is missing."""
+    for data in (b"Content-Length: 5\r\n\r\nhell", b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"):
+        assert [answer.complete for answer in answers(b"HTTP/1.1 200 OK\r\n" + data)] == [False]

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from twistedgw.errors import ConfigError
 from twistedgw.reactors import install_reactor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from twistedgw.assembly import Assembled
     from twistedgw.registry.route import Route
 
@@ -51,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         ("explain", _explain, "tell what a request would become, without sending it; exit 1 if it would be refused"),
     ):
         command = found[name] = commands.add_parser(name, help=text, description=text)
-        command.add_argument("-c", "--config", type=Path, metavar="FILE", help="the INI file; default: the embedded demo")
+        command.add_argument(
+            "-c", "--config", type=Path, metavar="FILE", help="the INI file; default: the embedded demo"
+        )
         command.set_defaults(run=run)
     found["check"].add_argument("--strict", action="store_true", help="exit 1 if there are warnings")
     _add_request(found["explain"])
@@ -95,7 +98,7 @@ def _header(text: str) -> tuple[str, str]:
 
 def _load(options: argparse.Namespace) -> Assembled:
     install_reactor()
-    from twistedgw.start import assembly  # noqa: PLC0415 - imports the reactor
+    from twistedgw.start import assembly  # imports the reactor
 
     return assembly(options.config.absolute() if options.config else None, os.environ).load()
 

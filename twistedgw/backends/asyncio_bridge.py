@@ -89,54 +89,60 @@ class _AioFlight(Flight):
             self._data = serialize(self.call.request)
             self._metadata = sendable(self.call.metadata)
             self._lines = iter(self.call.upstream.lines())
-            self._try(next(self._lines))
         except Exception as problem:  # noqa: BLE001  # whatever it is, the caller gets a CallError
             self._end(call_error(problem))
+        else:
+            self._try(next(self._lines))
 
     def _cut(self) -> None:
         self._rpc.cancel()
         self._give_back()
 
     def _try(self, line: Line) -> None:
-        call = self.call
-        stub = line.stub(call.method.full_name)
-        self._rpc = stub(self._data, timeout=self._time_left(), metadata=self._metadata)
-        self._steps = self._rpc.__await__()
-        self._step()
+        try:
+            stub = line.stub(self.call.method.full_name)
+            self._rpc = stub(self._data, timeout=self._time_left(), metadata=self._metadata)
+            self._steps = self._rpc.__await__()
+        except Exception as problem:  # noqa: BLE001  # as in depart
+            self._end(call_error(problem))
+        else:
+            self._step()
 
     def _step(self, _done: asyncio.Future[Any] | None = None) -> None:
         try:
             waiting_for = self._steps.send(None)
         except StopIteration as end:
-            self._arrived(end.value)
+            arrival = self._answer(end.value)
         except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001  # as in depart
-            self._failed(problem)
+            arrival = self._failure(problem)
         else:
             waiting_for.add_done_callback(self._step)
-
-    def _arrived(self, data: bytes | None) -> None:
-        if self.outcome.called:
-            self._leave()
             return
-        try:
-            result = Result(parse(self.call.method, data), *self._received())
-        except CallError as error:
-            self._end(error)
-        else:
-            self._leave()
-            self._succeed(result)
+        # Not in the except clauses: what runs from here would keep their exceptions, and these the call.
+        self._arrived(arrival)
 
-    def _failed(self, problem: BaseException) -> None:
+    def _answer(self, data: bytes | None) -> Result | CallError:
+        try:
+            return Result(parse(self.call.method, data), *self._received())
+        except Exception as problem:  # noqa: BLE001  # as in depart
+            return call_error(problem)
+
+    def _failure(self, problem: BaseException) -> CallError:
         if isinstance(problem, KeyError):  # which is how grpc.aio takes a status code that it does not know
-            error = status_error(-1, _run(self._rpc.details()), *self._received())
-        else:
-            error = call_error(problem)
-        if isinstance(error, ConnectError) and not self.outcome.called:
+            return status_error(-1, _run(self._rpc.details()), *self._received())
+        return call_error(problem)
+
+    def _arrived(self, arrival: Result | CallError) -> None:
+        if isinstance(arrival, Result):
+            self._leave()
+            self._succeed(arrival)
+            return
+        if isinstance(arrival, ConnectError) and not self.outcome.called:
             line = next(self._lines, None)
             if line is not None:
                 self._try(line)
                 return
-        self._end(error)
+        self._end(arrival)
 
     def _end(self, error: CallError) -> None:
         self._leave()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from twistedgw.config.declared import Declared
 from twistedgw.config.links import default_prefix
-from twistedgw.config.mapping import Rpc
 from twistedgw.config.model import (
     Admin,
     Api,
@@ -23,7 +20,13 @@ from twistedgw.config.model import (
     Service,
 )
 from twistedgw.config.rules import http2_installed
-from twistedgw.config.section import Section
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twistedgw.config.declared import Declared
+    from twistedgw.config.mapping import Rpc
+    from twistedgw.config.section import Section
 
 __all__ = ["build"]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from twistedgw.config.model import Protocol
 from twistedgw.config.options import ENVIRONMENTS, KINDS
-from twistedgw.config.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from twistedgw.config.section import Section
 
 __all__ = ["Declared"]
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from twistedgw.config.option import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["expand", "has_variable"]
 

@@ -11,19 +11,25 @@ import bisect
 import configparser
 import io
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Entry", "IniError", "NotIniError", "RawSection", "parse"]
 
 MAX_LINE = 8192
-"""Characters. The time that `configparser` takes for a line may grow with the square of its length."""
+"""Characters."""
+
+MAX_GAP = 256
+"""Blanks in a row inside of a line. The time that `configparser` takes grows with the square of their number."""
 
 MAX_MALFORMED = 1000
 """Lines. The time that `configparser` takes grows with the square of their number."""
 
 _HEADER = re.compile(r"\[([^\[\]]+)\]$")
+_GAP = re.compile(rf"\S\s{{{MAX_GAP + 1},}}\S")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -141,25 +147,29 @@ class _Parser(configparser.RawConfigParser):
     def _lines(self, text: str) -> Iterator[str]:
         """Give the lines one by one, after a header that takes in what stands before the first section."""
         yield "[]"
-        for number, line in enumerate(io.StringIO(text), start=1):
-            self._line = number
-            if len(line) > MAX_LINE:
-                self._error(
-                    number, f"the line is longer than {MAX_LINE} characters", "a list may stand on several lines"
-                )
-                line = "\n"
-            control = _CONTROL.search(line)
-            if control:
-                self._error(number, f"the line holds the control character U+{ord(control[0]):04X}")
-                line = _CONTROL.sub("\ufffd", line)
-            yield line
+        for self._line, line in enumerate(io.StringIO(text, newline=None), start=1):
+            yield self._checked(line)
+
+    def _checked(self, line: str) -> str:
+        if len(line) > MAX_LINE:
+            hint = "a list may stand on several lines"
+            self._error(self._line, f"the line is longer than {MAX_LINE} characters", hint)
+            return "\n"
+        if _GAP.search(line):
+            self._error(self._line, f"the line has more than {MAX_GAP} blanks in a row")
+            return "\n"
+        control = _CONTROL.search(line)
+        if control:
+            self._error(self._line, f"the line holds the control character U+{ord(control[0]):04X}")
+        return _CONTROL.sub("\ufffd", line) if control else line
 
     def _collect(self, key: str) -> None:
         """File the options of one section; those of a malformed header are passed over, as it has told enough."""
         options = [(int(line), self._options[line], value) for line, value in self.items(key)]
         if key == "0":
             for line, name, _ in options:
-                self._error(line, "stands before the first section", option=name)
+                if name:
+                    self._error(line, "stands before the first section", option=name)
         elif self._headers[key]:
             self.found.append(self._section(RawSection(self._headers[key], int(key)), options))
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from twistedgw.config.declared import Declared
-from twistedgw.config.model import Protocol
 from twistedgw.config.option import RefusedError
 from twistedgw.config.options import ENVIRONMENTS
-from twistedgw.config.section import Section
 from twistedgw.config.words import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from twistedgw.config.declared import Declared
+    from twistedgw.config.model import Protocol
+    from twistedgw.config.section import Section
 
 __all__ = ["check_duplicates", "check_links", "check_names", "default_prefix"]
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twistedgw.config.build import build
 from twistedgw.config.declared import Declared
 from twistedgw.config.links import check_duplicates, check_links, check_names
-from twistedgw.config.model import Config
 from twistedgw.config.option import Context
 from twistedgw.config.paths import shown_path
 from twistedgw.config.report import Report
 from twistedgw.config.rules import RULES
 from twistedgw.config.rules_api import check_api
 from twistedgw.config.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twistedgw.config.model import Config
 
 __all__ = ["load"]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import idna
 
 from twistedgw.config.option import Context, RefusedError, Type
 from twistedgw.config.scalars import listing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["HOSTS", "NETWORKS", "SERVER_NAME", "TARGETS", "grpc_target", "http_target"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from twistedgw.config.mapping import BODY, FIELD, METHOD, METHOD_NAMES, PATH_TEMPLATE, PREFIX, RPC
 from twistedgw.config.network import HOSTS, NETWORKS, SERVER_NAME, TARGETS
@@ -22,7 +22,10 @@ from twistedgw.config.scalars import (
     size,
 )
 
-__all__ = ["ENVIRONMENTS", "KINDS", "PLUGIN_TYPES"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ENVIRONMENTS", "KINDS", "PLUGIN_TYPES", "RESTART"]
 
 ENVIRONMENTS = ("release", "prepub", "test")
 """The environments that every service has; the first is published at the root where nothing else is written."""
@@ -335,3 +338,8 @@ KINDS: Mapping[str, Kind] = {
     kind.name: kind for kind in (GATEWAY, LISTENER, ADMIN, SERVICE, ENVIRONMENT, BACKEND, API, PLUGIN, BINDING)
 }
 """All kinds of sections by name."""
+
+RESTART: Mapping[str, tuple[str, ...]] = {
+    kind.name: tuple(option.name for option in kind.options if not option.live) for kind in KINDS.values()
+}
+"""The options of each kind of section that only a restart applies."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from twistedgw.config.option import Context, RefusedError, Type
 from twistedgw.config.scalars import split
 from twistedgw.config.words import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["API_NAMES", "NAME", "reference"]
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from twistedgw.config.option import Hint
+from typing import TYPE_CHECKING
+
 from twistedgw.errors import PROBLEMS_PER_FILE, ConfigError, Problem
+
+if TYPE_CHECKING:
+    from twistedgw.config.option import Hint
 
 __all__ = ["Report"]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from twistedgw.config.model import Protocol
 from twistedgw.config.network import grpc_target, http_target
 from twistedgw.config.option import RefusedError
-from twistedgw.config.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from twistedgw.config.section import Section
 
 __all__ = ["RULES", "http2_installed"]
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from twistedgw.config.mapping import Rpc
-from twistedgw.config.model import Protocol
 from twistedgw.config.option import RefusedError
-from twistedgw.config.section import Section
 from twistedgw.config.words import did_you_mean
 from twistedgw.transcoding.rule import METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twistedgw.config.mapping import Rpc
+    from twistedgw.config.model import Protocol
+    from twistedgw.config.section import Section
 
 __all__ = ["check_api"]
 

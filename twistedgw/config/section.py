@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twistedgw.config.expand import expand, has_variable
-from twistedgw.config.ini import Entry, RawSection
 from twistedgw.config.model import Place
 from twistedgw.config.option import Context, Hint, Kind, Option, RefusedError
-from twistedgw.config.report import Report
 from twistedgw.config.words import did_you_mean, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from twistedgw.config.ini import Entry, RawSection
+    from twistedgw.config.report import Report
 
 __all__ = ["Section"]
 
@@ -58,12 +61,17 @@ class Section:
     def refuse(self, option: str, refused: RefusedError) -> None:
         """Report a value. What came from the environment may be a secret, so that the text as written stands for it."""
         self.values.pop(option, None)
-        text = self.entries[option].text
+        text = self._text(option)
         if has_variable(text):
             self.problem(option, f"{quoted(' '.join(text.split()))} {refused.reason}")
             return
         for one in (refused, *refused.others):
             self.problem(option, f"{quoted(one.item or ' '.join(text.split()))} {one.reason}", one.hint)
+
+    def _text(self, name: str) -> str:
+        """Give the text of an option as written, or its default."""
+        option = self.kind.option(name)
+        return self.entries[name].text if name in self.entries else (option and option.default) or ""
 
     def convert(self, context: Context, environ: Mapping[str, str]) -> None:
         """Fill `values`, and report all that is wrong with single options."""

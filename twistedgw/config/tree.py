@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import stat
-from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twistedgw.config.header import identify
 from twistedgw.config.ini import MAX_MALFORMED, IniError, NotIniError, RawSection, parse
@@ -15,8 +13,13 @@ from twistedgw.config.model import Place
 from twistedgw.config.option import Context, RefusedError
 from twistedgw.config.options import KINDS
 from twistedgw.config.paths import shown_path
-from twistedgw.config.report import Report
 from twistedgw.config.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from twistedgw.config.report import Report
 
 __all__ = ["MAX_FILE", "Tree"]
 
@@ -56,10 +59,7 @@ class Tree:
     def _included(self, folder: Path) -> list[Path]:
         paths: list[Path] = []
         for pattern in self.gateway.values.get("include", ()):
-            try:
-                found = sorted(glob.glob(pattern, root_dir=folder))
-            except (OSError, ValueError, re.error):
-                found = []
+            found = sorted(glob.glob(pattern, root_dir=folder))
             if not found and not glob.has_magic(pattern):
                 refused = RefusedError("does not exist", "a path is relative to the file that names it", pattern)
                 self.gateway.refuse("include", refused)
@@ -76,7 +76,7 @@ class Tree:
             names = sorted(name for name in os.listdir(folder) if name.endswith(".ini") and not name.startswith("."))
         except OSError as error:
             self._report.unread = True
-            self.gateway.problem("state_dir", f"{shown_path(folder)} cannot be read: {_reason(error)}")
+            self.gateway.refuse("state_dir", RefusedError(f"cannot be read: {_reason(error)}"))
             return []
         return [folder / name for name in names]
 

@@ -7,9 +7,8 @@ Everything about a rule is worked out once; a request looks up and sets.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 
 from twistedgw.errors import InvalidArgument
 from twistedgw.transcoding.body import Body, BodyReader
@@ -21,8 +20,9 @@ from twistedgw.transcoding.query import NO_SYSTEM_PARAMETERS, Query, SystemParam
 from twistedgw.transcoding.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from google.protobuf.descriptor import Descriptor, MethodDescriptor
     from google.protobuf.message import Message
 
     from twistedgw.transcoding.codec import Codec
@@ -58,14 +58,11 @@ class Bound(NamedTuple):
     system: SystemParameters
 
 
-class _Variable(NamedTuple):
-    name: str
-    put: Callable[[Message, str], None]
-    clear: Callable[[Message], None] | None
-
-
 class Binder:
-    """Binds the requests of one rule. Immutable to its users, and safe from any thread."""
+    """Binds the requests of one rule. Immutable to its users, and safe from any thread.
+
+    The types are looked into at the first request, since a gateway may have thousands of rules.
+    """
 
     def __init__(
         self,
@@ -75,7 +72,7 @@ class Binder:
         codec: Codec,
         options: BindOptions = BindOptions(),
     ) -> None:
-        """Plan the binding.
+        """Take the rule and its types.
 
         Args:
             rule: the rule.
@@ -90,23 +87,8 @@ class Binder:
         problems = check_rule(rule, template, method)
         if problems:
             raise ValueError("; ".join(problems))
-        strict = codec.with_options(replace(codec.options, ignore_unknown_fields=False))
-        descriptor = method.input_type
-        self._checked = may_lack_required(descriptor)
-        self._body = BodyReader(rule.body, descriptor, codec, strict)
-        self._variables = tuple(
-            _variable(variable.field_path, method, strict, under_body=rule.body in ("*", variable.field_path[0]))
-            for variable in template.variables
-        )
-        self._query = Query(
-            descriptor,
-            strict,
-            covered=_covered(rule, template),
-            closed=rule.body == "*",
-            ignore_unknown=options.ignore_unknown_query,
-        )
-        self._mask = mask_field(descriptor) if rule.method == "PATCH" and rule.body not in ("", "*") else None
-        self._missing_reason = "INVALID_BODY" if rule.body else "INVALID_QUERY"
+        self._make_plan = partial(_Plan, rule, template, method, codec, options)
+        self._plan: _Plan | None = None
 
     def bind(self, values: Sequence[str], query: bytes, body: Body) -> Bound:
         """Make the request message.
@@ -119,9 +101,37 @@ class Binder:
         Raises:
             InvalidArgument: anything that is wrong with the request.
         """
+        plan = self._plan
+        if plan is None:
+            plan = self._plan = self._make_plan()
+        return plan.bind(values, query, body)
+
+
+class _Plan:
+    """All that can be known about a rule before a request."""
+
+    def __init__(
+        self, rule: HttpRule, template: Template, method: MethodDescriptor, codec: Codec, options: BindOptions
+    ) -> None:
+        strict = codec.with_options(replace(codec.options, ignore_unknown_fields=False))
+        descriptor = method.input_type
+        self._body = BodyReader(rule.body, descriptor, codec, strict)
+        self._variables = [_target(descriptor, variable.field_path, strict) for variable in template.variables]
+        self._query = Query(
+            descriptor,
+            strict,
+            covered=_covered(rule, template),
+            closed=rule.body == "*",
+            ignore_unknown=options.ignore_unknown_query,
+        )
+        self._mask = mask_field(descriptor) if rule.method == "PATCH" and rule.body not in ("", "*") else None
+        self._checked = may_lack_required(descriptor)
+        self._missing_reason = "INVALID_BODY" if rule.body else "INVALID_QUERY"
+
+    def bind(self, values: Sequence[str], query: bytes, body: Body) -> Bound:
         message, paths = self._body.read(body)
-        for variable, text in zip(self._variables, values, strict=True):
-            self._put_variable(message, variable, text)
+        for target, text in zip(self._variables, values, strict=True):
+            _put(target, message, text)
         system = self._query.bind(message, query) if query else NO_SYSTEM_PARAMETERS
         if paths is not None and self._mask is not None:
             mask = getattr(message, self._mask.name)
@@ -130,14 +140,6 @@ class Binder:
         if self._checked and not message.IsInitialized():
             raise self._missing(message)
         return Bound(message, system)
-
-    def _put_variable(self, message: Message, variable: _Variable, text: str) -> None:
-        try:
-            if variable.clear is not None:
-                variable.clear(message)
-            variable.put(message, text)
-        except InvalidArgument as error:
-            raise _PATH.error(variable.name, error.description) from None
 
     def _missing(self, message: Any) -> InvalidArgument:
         missing = message.FindInitializationErrors()
@@ -148,13 +150,17 @@ class Binder:
         )
 
 
-def _variable(path: tuple[str, ...], method: MethodDescriptor, codec: Codec, *, under_body: bool) -> _Variable:
-    fields = variable_fields(method.input_type, path)
+def _target(descriptor: Descriptor, path: tuple[str, ...], codec: Codec) -> Target:
+    fields = variable_fields(descriptor, path)
     assert not isinstance(fields, str)
-    target = Target(fields, codec)
-    # The codec merges into a message that is there already, as JSON objects do; a path variable replaces it.
-    replaces = under_body and target.field.type == FieldDescriptor.TYPE_MESSAGE
-    return _Variable(target.path, target.put, target.clear if replaces else None)
+    return Target(fields, codec)
+
+
+def _put(target: Target, message: Message, text: str) -> None:
+    try:
+        target.put(message, text)
+    except InvalidArgument as error:
+        raise _PATH.error(target.path, error.description) from None
 
 
 def _covered(rule: HttpRule, template: Template) -> dict[str, str]:

@@ -115,7 +115,7 @@ class Codec:
         write = self._encoders.of_field(field)
         name = field.name
         # A field may have the name of a method, which then hides it in the message but not in the class.
-        message_class = self.message_class(owner(field))
+        message_class: Any = self.message_class(owner(field))
 
         def encode(message: Message) -> bytes:
             try:
@@ -179,13 +179,13 @@ class Codec:
         return decode
 
     def merge(self, descriptor: Descriptor) -> Callable[[Message, object], None]:
-        """Give the function that merges a parsed JSON value into a message, as protobuf merges.
+        """Give the function that merges a parsed JSON value into a message.
 
-        Lists are appended, maps and messages merged, null changes nothing. Required fields may be missing: see
-        `check_required`.
+        Lists are appended, maps and messages merged, scalars replaced (by a default value too); null changes nothing.
+        Required fields may be missing: see `check_required`.
         """
         read = self._decoders.of(descriptor)
-        # On a message that is there, protobuf merges the arguments of its constructor, without a second message.
+        # On a message that is there, its constructor merges the arguments into it: no second message is made.
         message_class: Any = self.message_class(descriptor)
         construct, merge_from = message_class.__init__, message_class.MergeFrom
 

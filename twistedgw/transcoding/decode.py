@@ -140,7 +140,6 @@ class Decoders:
 
     def _source(self, descriptor: Descriptor, name: str, by_key: str, fields: Mapping[str, FieldDescriptor]) -> str:
         keys = self._functions.constant("keys", descriptor.full_name, frozenset(fields))
-        ordered = self._functions.constant("ordered", descriptor.full_name, tuple(fields))
         variables = {field.name: f"v{i}" for i, field in enumerate(fields.values())}
         lines = [
             f"def {name}(d):",
@@ -151,10 +150,8 @@ class Decoders:
         ]
         if len(fields) >= 2 * _SPARSE:
             lines += [f"    if len(d) < {len(fields) // _SPARSE}:", f"        return {by_key}(d)"]
-        if len(fields) > 1:
-            lines.append(f"    {', '.join(variables.values())} = map(d.get, {ordered})")
-        elif fields:
-            lines.append(f"    v0 = d.get({ordered}[0])")
+        lines.append("    get = d.get")
+        lines += [f"    {variables[field.name]} = get({key!r})" for key, field in fields.items()]
         for oneof in descriptor.oneofs:
             members = {key: variables[field.name] for key, field in fields.items() if field.containing_oneof is oneof}
             if len(members) > 1:

@@ -82,7 +82,6 @@ class Encoders:
 
     def _source(self, descriptor: Descriptor, name: str) -> str:
         message_class = self._message_class(descriptor)
-        self._functions.constant("which", descriptor.full_name, message_class.WhichOneof)
         has = self._functions.constant("has", descriptor.full_name, message_class.HasField)
         lines = [f"def {name}(m):", "    out = {}"]
         told: set[str] = set()
@@ -92,7 +91,8 @@ class Encoders:
                 lines += self._field(field, has)
             elif oneof.name not in told:
                 told.add(oneof.name)
-                lines += self._oneof(oneof)
+                which = self._functions.constant("which", descriptor.full_name, message_class.WhichOneof)
+                lines += self._oneof(oneof, which)
         return "\n".join([*lines, "    return out", ""])
 
     def _field(self, field: FieldDescriptor, has: str) -> list[str]:
@@ -117,8 +117,8 @@ class Encoders:
             return [f"    if {has}(m, {field.name!r}):", f"        v = {value}", f"        {out} = {write}"]
         return [f"    if (v := {value}) or {has}(m, {field.name!r}):", f"        {out} = {write}"]
 
-    def _oneof(self, oneof: OneofDescriptor) -> list[str]:
-        lines = [f"    which = m.WhichOneof({oneof.name!r})", "    if which is None:", "        pass"]
+    def _oneof(self, oneof: OneofDescriptor, which: str) -> list[str]:
+        lines = [f"    which = {which}(m, {oneof.name!r})", "    if which is None:", "        pass"]
         for field in oneof.fields:
             lines += [
                 f"    elif which == {field.name!r}:",
@@ -191,6 +191,8 @@ class Encoders:
             out = defaults.copy()
             for field, value in list_fields(message):
                 if field.is_extension:
+                    if field.is_repeated and not value:
+                        continue  # an empty list that someone has looked at
                     out[f"[{field.full_name}]"] = self._extension(field)(value)
                 else:
                     key, write = table[field.number]

@@ -19,6 +19,7 @@ __all__ = ["enum_numbers", "enum_reader"]
 
 _LOW, _HIGH = -(2**31), 2**31 - 1
 _NUMBER = re.compile(r"-?[0-9]{1,10}", re.ASCII).fullmatch
+_NAME = re.compile(r"\s*[^\s\d+-]").match
 
 
 def enum_numbers(enum: EnumDescriptor) -> dict[str, int]:
@@ -43,7 +44,7 @@ def enum_reader(enum: EnumDescriptor, options: JsonOptions) -> Callable[[object]
                 number = folded.get(_folded(value))
             if number is None and _NUMBER(value):
                 number = int(value)
-            if number is None and options.ignore_unknown_fields:
+            if number is None and options.ignore_unknown_fields and _NAME(value):
                 return None
         elif type(value) is int:
             number = value

@@ -150,15 +150,12 @@ def set_extension(
 ) -> None:
     """Set an extension to what its reader gave; lists are appended, messages merged."""
     values = extensions(message)
-    if not is_message(field):
-        if field.is_repeated:
-            values[field].extend(argument)
-        elif argument is not None:
-            values[field] = argument
-        return
-    inner = message_class(message_of(field))
+    inner = message_class(message_of(field)) if is_message(field) else None
     if field.is_repeated:
-        values[field].extend([build(item, inner) for item in argument])
-    else:
+        if argument:  # an empty list that has been looked at is not the same as none
+            values[field].extend(argument if inner is None else [build(item, inner) for item in argument])
+    elif inner is not None:
         inner.SetInParent(values[field])
         inner.MergeFrom(values[field], build(argument, inner))
+    elif argument is not None:
+        values[field] = argument

@@ -81,7 +81,8 @@ def shown(value: object) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(_shortened(text), ensure_ascii=not text.isprintable())
+    start = text[: SHOWN + 1]
+    return f'"{_shortened(json.dumps(start, ensure_ascii=not start.isprintable())[1:-1])}"'
 
 
 def _shortened(text: str) -> str:

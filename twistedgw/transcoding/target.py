@@ -52,10 +52,6 @@ class Target:
             if step.containing_oneof is not None and len(step.containing_oneof.fields) > 1
         )
 
-    def parent(self, message: Message) -> Message:
-        """Give the message that holds the field."""
-        return message if self._descend is None else self._descend(message)
-
     def put(self, message: Message, text: str, key: str | None = None) -> None:
         """Set the field, or add to it, from `text`.
 
@@ -89,7 +85,7 @@ class Target:
             raise InvalidArgument("", "a file fills a bytes field only")
         for guard in self._guards:
             guard(message)
-        parent: Any = self.parent(message)
+        parent: Any = message if self._descend is None else self._descend(message)
         held = parent.Extensions if self.field.is_extension else None
         if not self.single:
             values = getattr(parent, self.field.name) if held is None else held[self.field]
@@ -99,15 +95,11 @@ class Target:
         else:
             held[self.field] = data
 
-    def clear(self, message: Message) -> None:
-        """Unset the field."""
-        self.parent(message).ClearField(self.field.name)
-
     def _put_entry(self, parent: Message, key: str | None, value: object) -> None:
-        entries = getattr(parent, self.field.name)
-        before = len(entries)
+        name = self.field.name
+        before = len(getattr(parent, name))
         self._set(parent, {key: value})
-        if len(entries) == before:
+        if len(getattr(parent, name)) == before:
             raise InvalidArgument("", "given more than once")
 
 

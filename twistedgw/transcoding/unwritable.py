@@ -12,7 +12,7 @@ from twistedgw.transcoding.refusal import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from google.protobuf.descriptor import FieldDescriptor
+    from google.protobuf.descriptor import Descriptor, FieldDescriptor
     from google.protobuf.message import Message
 
     from twistedgw.transcoding.encode import Encoders

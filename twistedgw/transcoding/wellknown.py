@@ -37,7 +37,8 @@ _DURATION = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?s", re.ASCII).fullmatch
 _MINUTES = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
 _SECONDS = [f"{second:02}" for second in range(60)]
 _MINUTE_OF = {f"T{text}": minute * 60 for minute, text in enumerate(_MINUTES)}
-_SECOND_OF = {f"{text}Z": second for second, text in enumerate(_SECONDS)}
+_SECOND_OF = {text: second for second, text in enumerate(_SECONDS)}
+_COMMON_FRACTIONS = {f".{millisecond:03}Z": millisecond * 1_000_000 for millisecond in range(1000)}
 _day_texts: dict[int, str] = {}
 _day_seconds: dict[str, int] = {}
 
@@ -78,16 +79,16 @@ def _day_text(day: int) -> str:
 def read_timestamp(value: object) -> dict[str, int]:
     """Read a time by RFC 3339 with upper-case T and Z, an offset, and up to nine digits of a second's fraction."""
     if type(value) is str:
-        try:  # the common form, without the work of a match
-            return {
-                "seconds": _day_seconds[value[:10]] + _MINUTE_OF[value[10:17]] + _SECOND_OF[value[17:]],
-                "nanos": 0,
-            }
+        try:  # the common forms, without the work of a match
+            seconds = _day_seconds[value[:10]] + _MINUTE_OF[value[10:17]] + _SECOND_OF[value[17:19]]
+            rest = value[19:]
+            nanos = 0 if rest == "Z" else _COMMON_FRACTIONS[rest]
         except KeyError:
-            pass
-        match = _TIMESTAMP(value)
-        if match:
-            return _timestamp(match, value)
+            match = _TIMESTAMP(value)
+            if match:
+                return _timestamp(match, value)
+        else:
+            return {"seconds": seconds, "nanos": nanos}
     raise Refused(f'expected a time such as "2006-01-02T15:04:05.123Z", got {shown(value)}', value)
 
 

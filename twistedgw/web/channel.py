@@ -33,7 +33,7 @@ from twistedgw.web.limits import (
     READ_AHEAD,
     SLICE,
 )
-from twistedgw.web.peer import has_left
+from twistedgw.web.peer import bytes_taken, has_left
 from twistedgw.web.request import join
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Channel:
         "_size",
         "_socket",
         "_state",
+        "_taken",
         "_taker",
         "_transport_full",
         "deadline",
@@ -144,6 +145,7 @@ class Channel:
         self._producer_pulls = False
         self._linger = False
         self._size = 0
+        self._taken: int | None = None
         self._taker: Any = None
         self._peer_host: str | None = None
         self._handshaken = True
@@ -589,6 +591,7 @@ class Channel:
         """Learn that the transport has enough (`IPushProducer`)."""
         if not self._transport_full:
             self._transport_full = True
+            self._taken = bytes_taken(self.transport)
             self.stalled = self.site.seconds() + self._limits.body_timeout
             if self._producer is not None:
                 self._producer.pauseProducing()
@@ -722,7 +725,9 @@ class Channel:
 
     def expire(self, now: float) -> None:
         """Act on a deadline that has passed."""
-        if self.stalled <= now or not self._handshaken:
+        if self.stalled <= now:
+            self._lose_patience(now)
+        elif not self._handshaken:
             self.abort()
         elif self.deadline > now or (self._transport_full and self._state != _ENDING):
             return
@@ -734,6 +739,15 @@ class Channel:
             self._answer_without_request(refusals.head_timeout())
         else:
             self._end(linger=False)
+
+    def _lose_patience(self, now: float) -> None:
+        """Cut off a client that has taken nothing of its answer for long."""
+        taken = bytes_taken(self.transport)
+        if taken == self._taken:
+            self.abort()
+        else:
+            self._taken = taken
+            self.stalled = now + self._limits.body_timeout
 
     def check(self) -> None:
         """Notice a client that left while nothing is read from it."""

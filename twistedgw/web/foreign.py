@@ -34,8 +34,13 @@ class ForeignRequest(Request):
         self.site = channel.site
         self.limits: Limits = channel.site.limits()
         self.defaultContentType = None
+        self._secure = bool(channel.isSecure())
         self._sink: BodySink | None = None
         self._pieces: list[bytes] = []
+
+    def isSecure(self) -> bool:
+        """Whether the connection has TLS."""
+        return self._secure
 
     # -- what the channel calls
 
@@ -95,6 +100,14 @@ class ForeignRequest(Request):
             self.body = join(self._pieces)
             self._pieces = []
         self.serve()
+
+    def write(self, data: bytes) -> None:
+        """Write a part of the body, and before the first the head, in which Twisted would leave NUL."""
+        if not self.startedWriting:
+            for name, values in list(self.responseHeaders.getAllRawHeaders()):
+                if any(b"\0" in value for value in values):
+                    self.responseHeaders.setRawHeaders(name, [value.replace(b"\0", b" ") for value in values])
+        super().write(data)
 
     def connectionLost(self, reason: Failure) -> None:
         """Learn that the client has left."""

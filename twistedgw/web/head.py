@@ -28,10 +28,11 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 FIELD_LINE = _TOKEN + rb":[\t -~\x80-\xff]*\r\n"
 """One field with its line end: no fold, no blank before the colon, no control byte."""
 
-_REQUEST_LINE = rb"(" + _TOKEN + rb") ([!-\"$-~]+) HTTP/1\.([01])\r\n"
+_METHOD_AND_TARGET = rb"(" + _TOKEN + rb") ([!-\"$-~]+) "
+_REQUEST_LINE = _METHOD_AND_TARGET + rb"HTTP/1\.([01])\r\n"
 _HEAD = re.compile(_REQUEST_LINE + rb"(?:" + FIELD_LINE + rb")*\r\n")
 _FIRST_LINE = re.compile(_REQUEST_LINE)
-_LATER_VERSION = re.compile(rb"[^\r\n]* HTTP/(?:[2-9]|[1-9][0-9]+)(?:\.[0-9]+)?\r\n")
+_LATER_VERSION = re.compile(_METHOD_AND_TARGET + rb"HTTP/(?:[2-9]|[1-9][0-9]+)(?:\.[0-9]+)?\r\n")
 _NOT_TEXT = re.compile(rb"[^ -\xff]|\x7f")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)([^?]*)(?:(\?)(.*))?", re.IGNORECASE | re.DOTALL)

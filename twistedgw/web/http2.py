@@ -117,6 +117,7 @@ class _H2Request(ForeignRequest):
             complete: there is no body.
         """
         self.fields = head.fields
+        del self.requestHeaders  # made from the fields when somebody asks
         self.path = head.path
         self.query = head.query or b""
         self.has_query = head.query is not None

@@ -113,19 +113,15 @@ class ProxyExchange:
             return
         try:
             self._body.check(self._body.length)
-            _check_path(self._head.path)
+            target = self._route.target(self._head.path, self._head.query)
         except GatewayError as problem:
             self._refuse(problem)
             return
         upstream.in_flight += 1
         body = None if self._body.length == 0 else self._body
-        self._response = upstream.request(self._head.method.encode("latin-1"), self._target(), self._fields(), body)
+        self._response = upstream.request(self._head.method.encode("latin-1"), target, self._fields(), body)
         self._response.addCallbacks(self._answered, self._failed)
         self._response.addErrback(self._bug)
-
-    def _target(self) -> bytes:
-        path = self._head.path[len(self._route.prefix) :] or b"/"
-        return path + b"?" + self._head.query if self._head.query else path
 
     def _fields(self) -> list[tuple[bytes, bytes]]:
         head = self._head
@@ -353,15 +349,6 @@ class _Nothing(Protocol):
     def connectionMade(self) -> None:
         assert self.transport is not None
         self.transport.loseConnection()
-
-
-def _check_path(path: bytes) -> None:
-    """Refuse dot segments: the backend would resolve them to a path that this route does not stand for."""
-    segments = path.lower().replace(b"%2e", b".").replace(b"%2f", b"/").replace(b"%5c", b"/").replace(b"\\", b"/")
-    if any(segment in (b".", b"..") for segment in segments.split(b"/")):
-        raise GatewayError(
-            Code.INVALID_ARGUMENT, "the path has a '.' or '..' segment", reason="INVALID_PATH"
-        )
 
 
 def _drop(response: IResponse) -> None:

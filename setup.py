@@ -13,19 +13,21 @@ class BuildWithDemo(build_py):
     """Puts etc/ into the package, where an installed gateway finds its embedded demo."""
 
     def run(self):
+        """Copy what the command itself does not know of."""
         super().run()
         if not self.editable_mode:
             shutil.copytree(HERE / "etc", pathlib.Path(self.build_lib, "twistedgw", "etc"), dirs_exist_ok=True)
 
 
 TEST = [
-    "cryptography>=42",
+    "google-cloud-secret-manager>=2.24",
     "grpcio-channelz>=1.74",
     "grpcio-health-checking>=1.74",
     "grpcio-reflection>=1.74",
     "grpcio-status>=1.74",
     "hypothesis>=6.100",
     "pytest>=8.2",
+    "setuptools>=77",
     "trustme>=1.2",
 ]
 HTTP2 = ["h2>=4.1", "priority>=1.3"]
@@ -54,6 +56,7 @@ setup(
         "googleapis-common-protos>=1.70",
         "service-identity>=24.2",
         "orjson>=3.10",
+        "cryptography>=42",
         "httptools>=0.6.4",
         "multipart>=1.2",
     ],

@@ -195,4 +195,3 @@ def drain_socket(sock):
         if not part:
             return data
         data += part
-

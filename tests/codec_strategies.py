@@ -45,7 +45,7 @@ _numbers = itertools.count()
 
 
 @st.composite
-def pools(draw: st.DrawFn) -> DescriptorPool:
+def pools(draw: st.DrawFn, *, extensions: bool = JSON_FORMAT_KNOWS_EXTENSIONS) -> DescriptorPool:
     """A pool with the standard types and one file of a random syntax; its messages are p.M0, p.M1 and so on."""
     file = descriptor_pb2.FileDescriptorProto(name=f"p{next(_numbers)}.proto", package="p")
     file.dependency.extend(module.DESCRIPTOR.name for module in STANDARD)
@@ -63,7 +63,7 @@ def pools(draw: st.DrawFn) -> DescriptorPool:
     for message in file.message_type:
         _add_fields(draw, message, syntax, count)
     for number, message in enumerate(file.message_type):
-        if message.extension_range and JSON_FORMAT_KNOWS_EXTENSIONS:
+        if message.extension_range and extensions:
             field = file.extension.add(name=f"ext_{number}", number=1000, extendee=f".p.{message.name}")
             _set_type(draw, field, count)
             field.label = draw(st.sampled_from([FD.LABEL_OPTIONAL, FD.LABEL_REPEATED]))

@@ -61,9 +61,7 @@ class Gateway:
     async def request(self, method: str, target: str, data: Any = None, **options: Any) -> Answer:
         headers = options.pop("headers", {})
         url = f"http://127.0.0.1:{options.pop('port', None) or self.port}{target}"
-        response = await self.client.request(
-            method, url, data=data, headers=headers, allow_redirects=False, **options
-        )
+        response = await self.client.request(method, url, data=data, headers=headers, allow_redirects=False, **options)
         return Answer(response.code, response.headers, await response.content())
 
     async def get(self, target: str, **options: Any) -> Answer:

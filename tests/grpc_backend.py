@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import message_factory
 
 from twistedgw.schema.cache import SchemaCache
 from twistedgw.schema.protos import ProtoSource
-from twistedgw.schema.schema import Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from twistedgw.schema.schema import Schema
 
 CACHE = SchemaCache()
 """Shared by all tests, so that each .proto text is compiled once."""
@@ -141,5 +144,5 @@ def echo(request: Any, _context: Any) -> Any:
 def echo_backend(folder: Path, **methods: Callable[[Any, Any], Any]) -> Backend:
     """A server of echo.v1.Echo whose methods give back what they were given, but for those that are named."""
     schema = compile_proto(ECHO_PROTO, folder)
-    functions = {name: echo for name in ("Say", "Change", "Raw", "Plain")}
+    functions = dict.fromkeys(("Say", "Change", "Raw", "Plain"), echo)
     return Backend(schema, "echo.v1.Echo", {**functions, **methods})

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumDescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TYPES = {
-    number: name.removeprefix("TYPE_").lower() for name, number in FieldDescriptorProto.Type.items() if name != "TYPE_GROUP"
+    number: name.removeprefix("TYPE_").lower()
+    for name, number in FieldDescriptorProto.Type.items()
+    if name != "TYPE_GROUP"
 }
 
 
@@ -32,25 +42,31 @@ def proto_text(file: FileDescriptorProto) -> str:
 
 def _message(message: DescriptorProto) -> Iterator[str]:
     yield f"message {message.name} {{"
+    yield from (f"reserved {each.start} to {each.end - 1};" for each in message.reserved_range)
+    yield from (f'reserved "{name}";' for name in message.reserved_name)
     for nested in message.nested_type:
         if not nested.options.map_entry:
             yield from _message(nested)
     for enum in message.enum_type:
         yield from _enum(enum)
+    told = set()
     for field in message.field:
         if not field.HasField("oneof_index"):
             yield _field(message, field)
-    for index, oneof in enumerate(message.oneof_decl):
-        yield f"oneof {oneof.name} {{"
-        for field in message.field:
-            if field.HasField("oneof_index") and field.oneof_index == index:
-                yield _field(message, field)
-        yield "}"
+        elif field.oneof_index not in told:
+            told.add(field.oneof_index)
+            yield f"oneof {message.oneof_decl[field.oneof_index].name} {{"
+            members = (each for each in message.field if each.HasField("oneof_index"))
+            yield from (_field(message, each) for each in members if each.oneof_index == field.oneof_index)
+            yield "}"
     yield "}"
 
 
 def _field(message: DescriptorProto, field: FieldDescriptorProto) -> str:
-    entry = next((each for each in message.nested_type if each.options.map_entry and field.type_name.endswith(f".{each.name}")), None)
+    entry = next(
+        (each for each in message.nested_type if each.options.map_entry and field.type_name.endswith(f".{each.name}")),
+        None,
+    )
     if entry is not None:
         key, value = entry.field
         return f"map<{_type(key)}, {_type(value)}> {field.name} = {field.number};"

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import grpc
 import trustme
+from gateway import Gateway
 from google.protobuf import descriptor_pb2
 from grpc_channelz.v1 import channelz, channelz_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
-from twisted.trial.unittest import TestCase
-
-from gateway import Gateway
 from proto_text import proto_text
+from twisted.trial.unittest import TestCase
 
 INI = """
     [gateway]
@@ -177,7 +176,9 @@ class DescriptorSetForeignTests(ForeignTests):
 
 
 class ProtoForeignTests(ForeignTests):
-    source = "proto = protos/grpc/health/v1/health.proto, protos/grpc/channelz/v1/channelz.proto\n    import_path = protos"
+    source = (
+        "proto = protos/grpc_health/v1/health.proto, protos/grpc_channelz/v1/channelz.proto\n    import_path = protos"
+    )
 
     def setUp(self) -> None:
         super().setUp()
@@ -191,7 +192,7 @@ class ProtoForeignTests(ForeignTests):
         """What comes out of these sources is what was published."""
         pool = self.start().service.registry.snapshot.schemas["grpc"].pool
         for file in published():
-            if file.name.startswith("grpc/") and "reflection" not in file.name:
+            if file.name.startswith("grpc_") and "reflection" not in file.name:
                 compiled = descriptor_pb2.FileDescriptorProto.FromString(pool.FindFileByName(file.name).serialized_pb)
                 for each in (file, compiled):
                     each.ClearField("options")

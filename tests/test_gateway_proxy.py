@@ -10,11 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import trustme
+from gateway import Gateway
 from twisted.internet import threads
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
-
-from gateway import Gateway
 
 INI = """
     [gateway]
@@ -47,7 +46,9 @@ class Web:
             protocol_version = "HTTP/1.1"
 
             def run(self) -> None:
-                web.seen.append((self.command, self.path, [(k.lower(), v) for k, v in self.headers.items()], self.body()))
+                web.seen.append(
+                    (self.command, self.path, [(k.lower(), v) for k, v in self.headers.items()], self.body())
+                )
                 (answer or Handler.echo)(self)
 
             def body(self) -> bytes:
@@ -154,7 +155,9 @@ class ProxyTests(Base):
         web = Web()
         gateway = self.start(web)
         await gateway.get("/files/a")
-        plain = await threads.deferToThread(exchange, gateway.port, b"GET /files/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        plain = await threads.deferToThread(
+            exchange, gateway.port, b"GET /files/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        )
         self.assertIn(b"201", plain)
         self.assertNotIn("cookie", dict(web.seen[1][2]))
 
@@ -219,7 +222,9 @@ class ProxyTests(Base):
 
         def client() -> bytes:
             with socket.create_connection(("127.0.0.1", gateway.port), 30) as connection:
-                connection.sendall(b"POST /files/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+                connection.sendall(
+                    b"POST /files/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+                )
                 connection.sendall(b"3\r\none\r\n")
                 assert got_first.wait(30)
                 connection.sendall(b"3\r\ntwo\r\n0\r\n\r\n")

@@ -11,14 +11,13 @@ import threading
 from pathlib import Path
 
 import grpc
+from gateway import Gateway
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
+from grpc_backend import echo_backend
 from grpc_status import rpc_status
 from twisted.internet import threads
 from twisted.trial.unittest import TestCase
-
-from gateway import Gateway
-from grpc_backend import echo_backend
 
 INI = """
     [gateway]
@@ -81,12 +80,20 @@ class RequestTests(Base):
     async def test_path_variable_and_query(self) -> None:
         """A path variable and query parameters, scalars, nested, repeated and maps, arrive in one message."""
         gateway = self.start()
-        answer = await gateway.get("/v1/say/h%C3%A9llo%2Fyou?big=9007199254740993&inner.count=3&list=a&list=b+c&labels[k]=v")
+        answer = await gateway.get(
+            "/v1/say/h%C3%A9llo%2Fyou?big=9007199254740993&inner.count=3&list=a&list=b+c&labels[k]=v"
+        )
         self.assertEqual(answer.status, 200)
         self.assertEqual(answer.header("content-type"), "application/json")
         self.assertEqual(
             answer.json,
-            {"text": "héllo/you", "big": "9007199254740993", "inner": {"count": 3}, "list": ["a", "b c"], "labels": {"k": "v"}},
+            {
+                "text": "héllo/you",
+                "big": "9007199254740993",
+                "inner": {"count": 3},
+                "list": ["a", "b c"],
+                "labels": {"k": "v"},
+            },
         )
 
     async def test_body(self) -> None:
@@ -216,7 +223,9 @@ class RequestTests(Base):
 
         gateway = self.start(Say=say)
         raw = await threads.deferToThread(
-            raw_exchange, gateway.port, b"GET /v1/say/x HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: close\r\n\r\n"
+            raw_exchange,
+            gateway.port,
+            b"GET /v1/say/x HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: close\r\n\r\n",
         )
         self.assertIn(b"0\r\nx-last: z\r\n\r\n", raw.lower())
         raw = await threads.deferToThread(
@@ -248,7 +257,9 @@ class RefusalTests(Base):
         gateway = self.start()
         for method in ("OPTIONS", "TRACE", "PROPFIND"):
             answer = await gateway.request(method, "/v1/say/x")
-            self.assertEqual((answer.status, answer.header("allow"), answer.reason), (405, "GET", "METHOD_NOT_SUPPORTED"))
+            self.assertEqual(
+                (answer.status, answer.header("allow"), answer.reason), (405, "GET", "METHOD_NOT_SUPPORTED")
+            )
         answer = await gateway.request("HEAD", "/v1/say/x")
         self.assertEqual((answer.status, answer.header("allow")), (405, "GET"))
 
@@ -454,5 +465,3 @@ def raw_exchange(port: int, request: bytes) -> bytes:
         while part := connection.recv(65536):
             parts.append(part)
     return b"".join(parts)
-
-

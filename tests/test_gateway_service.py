@@ -10,13 +10,13 @@ import threading
 from pathlib import Path
 
 import trustme
+from gateway import Gateway
+from grpc_backend import ECHO_PROTO, echo_backend
 from twisted.internet import reactor, threads
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from gateway import Gateway
-from grpc_backend import ECHO_PROTO, echo_backend
 from twistedgw.errors import ConfigError
 from twistedgw.schema.compile import Compiler
 
@@ -423,5 +423,3 @@ class TlsTests(Base):
             chosen.append(connection.selected_alpn_protocol())
             connection.close()
         self.assertEqual(chosen, ["h2", "http/1.1"])
-
-

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from grpc_backend import CACHE, ECHO_PROTO
+
 from twistedgw.config.load import load
 from twistedgw.errors import ConfigError
 from twistedgw.registry.build import Builder
 from twistedgw.registry.changes import changes
 from twistedgw.registry.route import GrpcRoute, ProxyRoute, UnboundRoute
-from twistedgw.registry.snapshot import Snapshot
 from twistedgw.schema.protos import ProtoSource
 from twistedgw.schema.source import Origin
 from twistedgw.transcoding.router import MethodNotAllowed, NoRoute
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twistedgw.registry.snapshot import Snapshot
 
 HEAD = """
 [listener:http]
@@ -131,7 +134,12 @@ def test_environments(folder: Folder) -> None:
 def test_unbound(folder: Folder) -> None:
     """Without a plugin an API's paths are known and refused: its own, those that any plugin knows of, the default."""
     snapshot = folder.build(HEAD, WHOLE, api("own", "PUT", "/own"))
-    for method, path in (("PUT", b"/own"), ("GET", b"/v1/say/x"), ("POST", b"/echo.v1.Echo/Say"), ("PUT", b"/echo.v1.Echo/x")):
+    for method, path in (
+        ("PUT", b"/own"),
+        ("GET", b"/v1/say/x"),
+        ("POST", b"/echo.v1.Echo/Say"),
+        ("PUT", b"/echo.v1.Echo/x"),
+    ):
         assert isinstance(snapshot.match("", False, method, path).target, UnboundRoute)
     with pytest.raises(MethodNotAllowed):
         snapshot.match("", False, "HEAD", b"/own")
@@ -183,7 +191,9 @@ def test_hosts(folder: Folder) -> None:
 
 
 def test_unknown_service_and_method(folder: Folder) -> None:
-    problems = folder.problems(HEAD, api("a", "GET", "/a", "echo.v1.Ecko/Say"), api("b", "GET", "/b", "echo.v1.Echo/Sai"), BOUND)
+    problems = folder.problems(
+        HEAD, api("a", "GET", "/a", "echo.v1.Ecko/Say"), api("b", "GET", "/b", "echo.v1.Echo/Sai"), BOUND
+    )
     assert problems == [
         "g.ini:14: [api:s/a] rpc: plugin p defines no service echo.v1.Ecko (did you mean echo.v1.Echo?)",
         "g.ini:19: [api:s/b] rpc: service echo.v1.Echo has no method Sai (did you mean Say?)",
@@ -220,8 +230,10 @@ def test_two_plugins(folder: Folder) -> None:
     second = "[plugin:q]\ntype = backend-grpc\nproto = echo.proto\n"
     other = BOUND.replace(":r]", ":again]").replace("= p", "= q")
     assert folder.problems(HEAD, second, WHOLE, BOUND, other) == [
-        "g.ini:26: [binding:again] plugin: API s/all in environment release has two plugins of type backend-grpc:"
-        " p by [binding:r] (g.ini:19) and q by this binding (keep one of the two)"
+        (
+            "g.ini:26: [binding:again] plugin: API s/all in environment release has two plugins of type backend-grpc:"
+            " p by [binding:r] (g.ini:19) and q by this binding (keep one of the two)"
+        )
     ]
 
 
@@ -237,7 +249,9 @@ def test_plugin_for_http_backend(folder: Folder) -> None:
 
 
 def test_collision_in_ini(folder: Folder) -> None:
-    (problem,) = folder.problems(HEAD, api("a", "GET", "/x/{text}"), api("b", "GET", "/x/{inner.text}"), BOUND, UNPUBLISHED)
+    (problem,) = folder.problems(
+        HEAD, api("a", "GET", "/x/{text}"), api("b", "GET", "/x/{inner.text}"), BOUND, UNPUBLISHED
+    )
     assert problem == (
         "g.ini:18: [api:s/b] path: GET /x/{inner.text} (API s/b in environment release, echo.v1.Echo/Say) is the same as"
         " /x/{text} (API s/a in environment release, echo.v1.Echo/Say, g.ini:11)"
@@ -251,19 +265,28 @@ def test_collision_in_proto(folder: Folder) -> None:
     """Two rules of one .proto: the place in the .proto, and the way out."""
     folder.file(
         "echo.proto",
-        ECHO_PROTO.replace("rpc Plain(Words) returns (Words);", 'rpc Plain(Words) returns (Words) {\n'
-                           '    option (google.api.http) = { get: "/v1/say/{inner.text}" };\n  }'),
+        ECHO_PROTO.replace(
+            "rpc Plain(Words) returns (Words);",
+            'rpc Plain(Words) returns (Words) {\n    option (google.api.http) = { get: "/v1/say/{inner.text}" };\n  }',
+        ),
     )
     (problem,) = folder.problems(HEAD, WHOLE, BOUND, UNPUBLISHED)
-    assert problem.startswith("echo.proto:27:3: echo.v1.Echo.Plain: GET /v1/say/{inner.text} (API s/all in environment release")
+    assert problem.startswith(
+        "echo.proto:27:3: echo.v1.Echo.Plain: GET /v1/say/{inner.text} (API s/all in environment release"
+    )
     assert problem.endswith("([api:s/all] can leave it out: except = Plain)")
 
 
 def test_hosts_overlap(folder: Folder) -> None:
     other = "[service:t]\nhosts = a.example.com\n" + UNPUBLISHED.replace(":s/", ":t/")
     (problem,) = folder.problems(
-        HEAD, other, api("a", "GET", "/x/{text}"), api("b", "GET", "/x/{text}", service="t"),
-        BOUND, BOUND.replace(":r]", ":t]").replace("service = s", "service = t"), UNPUBLISHED,
+        HEAD,
+        other,
+        api("a", "GET", "/x/{text}"),
+        api("b", "GET", "/x/{text}", service="t"),
+        BOUND,
+        BOUND.replace(":r]", ":t]").replace("service = s", "service = t"),
+        UNPUBLISHED,
     )
     assert "and the hosts of services s and t overlap" in problem
 
@@ -321,12 +344,22 @@ def test_proto_change_is_seen(folder: Folder) -> None:
 
 def test_two_plugins_define_one_name_differently(folder: Folder) -> None:
     """Each plugin has a pool of its own."""
-    folder.file("two.proto", 'syntax = "proto3";\npackage echo.v1;\nmessage Words { int32 other = 1; }\n'
-                "service Echo { rpc Say(Words) returns (Words); }\n")
+    folder.file(
+        "two.proto",
+        'syntax = "proto3";\npackage echo.v1;\nmessage Words { int32 other = 1; }\n'
+        "service Echo { rpc Say(Words) returns (Words); }\n",
+    )
     snapshot = folder.build(
-        HEAD, "[plugin:q]\ntype = backend-grpc\nproto = two.proto\n", "[service:t]\nhosts = t\n",
-        WHOLE, WHOLE.replace("s/all", "t/all"), BOUND,
-        BOUND.replace(":r]", ":q]").replace("= p", "= q").replace("service = s", "service = t").replace("release", "beta"),
+        HEAD,
+        "[plugin:q]\ntype = backend-grpc\nproto = two.proto\n",
+        "[service:t]\nhosts = t\n",
+        WHOLE,
+        WHOLE.replace("s/all", "t/all"),
+        BOUND,
+        BOUND.replace(":r]", ":q]")
+        .replace("= p", "= q")
+        .replace("service = s", "service = t")
+        .replace("release", "beta"),
         "[environment:t/beta]\n",
     )
     one = snapshot.match("", False, "POST", b"/echo.v1.Echo/Say").target

@@ -428,8 +428,11 @@ class CompilationTests:
     def test_a_codec_is_cheap_and_compiles_what_is_used(self):
         made = Codec(pool())
         encode = made.encoder(descriptor("t.Pair"))
+        made.decoder(descriptor("t.Everything"))
+        assert not made._encoders._functions._made
         assert encode(make("t.Pair", left="x")) == b'{"left":"x"}'
-        assert "t.Everything" not in made._encoders._functions._made
+        assert list(made._encoders._functions._made) == ["t.Pair"]
+        assert not made._decoders._functions._made
 
     def test_names_that_differ_only_in_punctuation_stay_apart(self):
         from google.protobuf import descriptor_pb2
@@ -445,6 +448,23 @@ class CompilationTests:
             kind = own.FindMessageTypeByName(f"{package}.C")
             message = made.decoder(kind)(json.dumps({field: "x"}).encode())
             assert made.encoder(kind)(message) == json.dumps({field: "x"}, separators=(",", ":")).encode()
+
+    def test_enum_values_with_a_name_of_their_own_in_json(self):
+        options = pytest.importorskip("google.protobuf.json_enumvalue_options_pb2")
+        from google.protobuf import descriptor_pb2
+
+        own = DescriptorPool()
+        file = descriptor_pb2.FileDescriptorProto(name="named.proto", package="n", syntax="proto3")
+        enum = file.enum_type.add(name="E")
+        enum.value.add(name="ZERO", number=0)
+        one = enum.value.add(name="ONE", number=1)
+        one.options.Extensions[options.json].string = "the one"
+        file.message_type.add(name="M").field.add(name="e", number=1, type=14, type_name=".n.E", label=3)
+        own.AddSerializedFile(file.SerializeToString())
+        kind = own.FindMessageTypeByName("n.M")
+        message = Codec(own).decoder(kind)(b'{"e": ["the one", "ONE", 1, "ZERO"]}')
+        assert Codec(own).encoder(kind)(message) == b'{"e":["the one","the one","the one","ZERO"]}'
+        assert json_format.MessageToDict(message) == {"e": ["the one", "the one", "the one", "ZERO"]}
 
     def test_many_fields_of_which_few_are_given(self):
         from google.protobuf import descriptor_pb2

@@ -17,7 +17,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
 from gateway import Twistd
 from grpc_backend import echo_backend
 
@@ -108,7 +107,10 @@ def test_serves_and_stops(site: Site, started) -> None:
     assert get(port, "/say/x") == (200, {"text": "x"})
     assert twistd.stop() in (-signal.SIGTERM, 0)
     log = "\n".join(twistd.lines)
-    assert re.search(r"twistedgw \S+ serves 3 routes on tcp:0:interface=127.0.0.1 \(127.0.0.1:\d+\) \(generation 1, AsyncioBridge\)", log)
+    assert re.search(
+        r"twistedgw \S+ serves 3 routes on tcp:0:interface=127.0.0.1 \(127.0.0.1:\d+\) \(generation 1, AsyncioBridge\)",
+        log,
+    )
     assert "stopping: 0 requests in flight" in log
     assert log.rstrip().endswith("Server Shut Down.")
     assert "Traceback" not in log
@@ -193,7 +195,11 @@ def test_daemon(site: Site) -> None:
     log = site.folder / "twistd.log"
     done = subprocess.run(
         [*command, f"--logfile={log}", "--pidfile=t.pid", "grpcgw", "-c", "g.ini"],
-        cwd=site.folder, timeout=60, check=False, capture_output=True, text=True,
+        cwd=site.folder,
+        timeout=60,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     pid = int((site.folder / "t.pid").read_text())
@@ -331,7 +337,9 @@ def ask(port: int, method: str, path: str, body: object = None) -> tuple[int, di
 def test_demo(demo: int) -> None:
     """The README's walk."""
     assert ask(demo, "GET", "/v1/shelves")[1]["shelves"][0] == {"id": "1", "theme": "Novels"}
-    status, book = ask(demo, "POST", "/v1/shelves/1/books", {"title": "Emma", "author": "Jane Austen", "genre": "NOVEL"})
+    status, book = ask(
+        demo, "POST", "/v1/shelves/1/books", {"title": "Emma", "author": "Jane Austen", "genre": "NOVEL"}
+    )
     assert (status, book["title"], book["genre"]) == (200, "Emma", "NOVEL")
     path = f"/v1/shelves/1/books/{book['id']}"
     assert ask(demo, "PATCH", path, {"tags": ["classic"]})[1]["title"] == "Emma"

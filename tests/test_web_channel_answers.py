@@ -75,14 +75,22 @@ class RespondTests(ChannelTests):
 
     def test_framing_is_the_channels(self):
         """What a resource says of framing is not believed, but its Date is."""
-        fields = [(b"Content-Length", b"99"), (b"Transfer-Encoding", b"gzip"), (b"Date", b"today"), (b"Connection", b"x")]
+        fields = [
+            (b"Content-Length", b"99"),
+            (b"Transfer-Encoding", b"gzip"),
+            (b"Date", b"today"),
+            (b"Connection", b"x"),
+        ]
         answer = self.get(respond(200, fields, b"hello"))
         self.assertEqual((answer.field(b"content-length"), answer.body), (b"5", b"hello"))
         self.assertEqual((answer.field(b"date"), answer.field(b"connection")), (b"today", None))
 
     def test_connection_close(self):
         """A resource may ask that the connection be closed."""
-        for answer in (respond(200, [(b"connection", b"Close")], b"a"), stream(200, [(b"connection", b"close")], [b"a"])):
+        for answer in (
+            respond(200, [(b"connection", b"Close")], b"a"),
+            stream(200, [(b"connection", b"close")], [b"a"]),
+        ):
             self.serve(answer)
             wire = self.ask(request() * 2)
             self.assertTrue(self.one(wire).closes)
@@ -309,7 +317,11 @@ class PaceTests(ChannelTests):
                 raise AssertionError
 
         cooperator = Cooperator(scheduler=lambda call: self.clock.callLater(0.01, call), started=True)
-        self.patch(__import__("twisted.internet._producer_helpers").internet._producer_helpers, "cooperate", cooperator.cooperate)
+        self.patch(
+            __import__("twisted.internet._producer_helpers").internet._producer_helpers,
+            "cooperate",
+            cooperator.cooperate,
+        )
         self.serve(wait)
         wire = self.connect(reads=0)
         wire.send(request())

@@ -14,7 +14,9 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def post(length, *fields, body=None):
-    return request(b"POST / HTTP/1.1", b"Content-Length: %d" % length, *fields, body=b"x" * length if body is None else body)
+    return request(
+        b"POST / HTTP/1.1", b"Content-Length: %d" % length, *fields, body=b"x" * length if body is None else body
+    )
 
 
 def chunked(*chunks, fields=()):

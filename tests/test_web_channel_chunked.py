@@ -45,7 +45,12 @@ def test_whole_bodies(data, body):
 def test_trailer_fields_have_limits():
     """They are 431 as soon as they are too many, or too many bytes, even without an end."""
     decode(b"0\r\n" + b"X: a\r\n" * 3 + b"\r\n")
-    for data in (b"X: a\r\n" * 4, b"X: " + b"a" * 96 + b"\r\n", b"X: " + b"a" * 98, b"X: " + b"a" * 50 + b"\r\nY: " + b"b" * 50):
+    for data in (
+        b"X: a\r\n" * 4,
+        b"X: " + b"a" * 96 + b"\r\n",
+        b"X: " + b"a" * 98,
+        b"X: " + b"a" * 50 + b"\r\nY: " + b"b" * 50,
+    ):
         with pytest.raises(GatewayError) as caught:
             decode(b"0\r\n" + data)
         assert caught.value.http_status == 431
@@ -63,7 +68,11 @@ def test_any_body_in_any_pieces(chunks, data):
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from([b"5", b"0", b"\r\n", b"\r", b"\n", b";a", b"hello", b"X: y", b" ", b"\0", b"f"]), max_size=12))
+@given(
+    st.lists(
+        st.sampled_from([b"5", b"0", b"\r\n", b"\r", b"\n", b";a", b"hello", b"X: y", b" ", b"\0", b"f"]), max_size=12
+    )
+)
 def test_splitting_changes_nothing(parts):
     """Byte by byte gives what the whole gives: the same body, or the same refusal."""
     data = b"".join(parts)

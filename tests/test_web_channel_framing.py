@@ -353,7 +353,10 @@ def test_bodies_of_a_head():
     assert read_head(request(b"POST / HTTP/1.1", b"Expect: 100-Continue"), 20).expects
 
 
-@pytest.mark.parametrize("fields", [(b"Connection: Upgrade", b"Upgrade: websocket"), (b"Connection: upgrade, HTTP2-Settings", b"Upgrade: h2c")])
+@pytest.mark.parametrize(
+    "fields",
+    [(b"Connection: Upgrade", b"Upgrade: websocket"), (b"Connection: upgrade, HTTP2-Settings", b"Upgrade: h2c")],
+)
 def test_upgrade_is_an_ordinary_request(fields):
     """llhttp stops at it; the resource may still not care."""
     found = read_head(request(b"GET /chat HTTP/1.1", *fields, b"Content-Length: 3"), 20)

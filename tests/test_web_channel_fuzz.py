@@ -21,7 +21,9 @@ STREAMS = st.one_of(
     st.binary(max_size=200),
 )
 FIELDS = st.lists(
-    st.tuples(st.sampled_from([b"X", b"accept", b"X-Y-Z"]), st.binary(max_size=12).map(lambda v: bytes(c | 0x80 for c in v))),
+    st.tuples(
+        st.sampled_from([b"X", b"accept", b"X-Y-Z"]), st.binary(max_size=12).map(lambda v: bytes(c | 0x80 for c in v))
+    ),
     max_size=4,
 )
 SETTINGS = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
@@ -110,8 +112,10 @@ class FuzzTests(ChannelTests):
         self.assertEqual([answer.status for answer in answers(wire.received)], [200, 200])
         for seen in self.leaf.requests:
             self.assertEqual((seen.method, seen.uri, seen.body), (method, b"/" + target.encode(), body))
-            self.assertEqual([field for field in seen.fields if field[0] in (b"x", b"accept", b"x-y-z")],
-                             [(name.lower(), value) for name, value in fields])
+            self.assertEqual(
+                [field for field in seen.fields if field[0] in (b"x", b"accept", b"x-y-z")],
+                [(name.lower(), value) for name, value in fields],
+            )
 
 
 class PlainFuzzTests(FuzzTests):
@@ -126,7 +130,15 @@ class PlainFuzzTests(FuzzTests):
 
 class EventTests(ChannelTests):
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(st.tuples(st.sampled_from(["send", "read", "answer", "start", "write", "end", "wait", "leave"]), st.integers(1, 100_000)), max_size=30))
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["send", "read", "answer", "start", "write", "end", "wait", "leave"]),
+                st.integers(1, 100_000),
+            ),
+            max_size=30,
+        )
+    )
     def test_any_order_of_events(self, events):
         """Requests, answers and a client that reads as it likes: nothing raises, nothing is lost, nothing stays."""
         self.serve(lambda request: NOT_DONE_YET)

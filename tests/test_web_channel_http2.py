@@ -50,7 +50,10 @@ class H2Caller(Caller):
         self.reads = True
         self.conn = h2.connection.H2Connection(
             h2.config.H2Configuration(
-                client_side=True, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
+                client_side=True,
+                header_encoding=None,
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
             )
         )
 
@@ -160,7 +163,13 @@ class Http2Tests(SocketTests):
         self.assertEqual((seen.host_header, seen.body, seen.clientproto), (b"a.example", b"hello", b"HTTP/2"))
         self.assertEqual(
             seen.fields,
-            [(b"host", b"a.example"), (b"x-a", b"1"), (b"x-a", b"2"), (b"content-length", b"5"), (b"cookie", b"a=1; b=2")],
+            [
+                (b"host", b"a.example"),
+                (b"x-a", b"1"),
+                (b"x-a", b"2"),
+                (b"content-length", b"5"),
+                (b"cookie", b"a=1; b=2"),
+            ],
         )
         self.assertEqual((seen.peer_host, seen.isSecure(), seen.getCookie(b"b")), ("127.0.0.1", True, b"2"))
         self.assertEqual(seen.requestHeaders.getRawHeaders("x-a"), ["1", "2"])

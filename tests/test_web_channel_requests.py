@@ -12,7 +12,9 @@ class RequestTests(ChannelTests):
     def test_parts_of_a_request(self):
         """Method, path, query, fields and body are as they were sent."""
         self.serve()
-        self.ask(request(b"POST /a%2Fb/c?x=1&y=%20 HTTP/1.1", b"X-A: 1", b"Content-Length: 5", b"X-A: 2", body=b"hello"))
+        self.ask(
+            request(b"POST /a%2Fb/c?x=1&y=%20 HTTP/1.1", b"X-A: 1", b"Content-Length: 5", b"X-A: 2", body=b"hello")
+        )
         (seen,) = self.leaf.requests
         self.assertEqual(seen.method, b"POST")
         self.assertEqual(seen.path, b"/a%2Fb/c")
@@ -21,7 +23,9 @@ class RequestTests(ChannelTests):
         self.assertEqual(seen.body, b"hello")
         self.assertEqual(seen.host_header, b"a.example")
         self.assertEqual(seen.peer_host, "192.0.2.1")
-        self.assertEqual(sorted(seen.fields), [(b"content-length", b"5"), (b"host", b"a.example"), (b"x-a", b"1"), (b"x-a", b"2")])
+        self.assertEqual(
+            sorted(seen.fields), [(b"content-length", b"5"), (b"host", b"a.example"), (b"x-a", b"1"), (b"x-a", b"2")]
+        )
         self.assertEqual((seen.field(b"x-a"), seen.field(b"x-b")), (b"1", None))
 
     def test_no_query_is_not_an_empty_one(self):
@@ -314,7 +318,9 @@ class OrdinaryResourceTests(ChannelTests):
 
         self.serve(answer)
         first, second = answers(self.ask(request() * 2).received)
-        self.assertEqual((first.status, first.field(b"transfer-encoding"), first.field(b"content-length")), (204, None, None))
+        self.assertEqual(
+            (first.status, first.field(b"transfer-encoding"), first.field(b"content-length")), (204, None, None)
+        )
         self.assertEqual(second.status, 204)
 
     def test_hostile_values(self):

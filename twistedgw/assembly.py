@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from twistedgw.backends.http import HttpUpstream
 from twistedgw.config.load import load
 from twistedgw.errors import ConfigError, Problem
-from twistedgw.registry.build import Builder
 from twistedgw.reflecting import reflect_in_child
+from twistedgw.registry.build import Builder
 from twistedgw.schema.cache import SchemaCache
 from twistedgw.schema.descriptor_set import DescriptorSetSource
 from twistedgw.schema.protos import ProtoSource
@@ -22,6 +21,8 @@ from twistedgw.web.listeners import Listening, check_listeners
 from twistedgw.web.site import acceptable_protocols
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from twistedgw.backends.call import Bridge
     from twistedgw.config.model import Backend, Config, Plugin
     from twistedgw.registry.snapshot import Snapshot

@@ -6,10 +6,13 @@ is raised is a bug.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from twistedgw.status import Code, http_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["ConfigError", "GatewayError", "InvalidArgument", "Problem", "escaped"]
 
@@ -51,7 +54,7 @@ class GatewayError(Exception):
         self.violations = tuple(violations)
 
 
-class InvalidArgument(GatewayError):
+class InvalidArgument(GatewayError):  # noqa: N818 - the name of its gRPC code
     """Something in the request cannot be taken: HTTP 400 (or another 4xx where `http_status_` says so).
 
     Attributes:
@@ -69,7 +72,9 @@ class InvalidArgument(GatewayError):
         reason: str = "INVALID_BODY",
         http_status_: int | None = None,
     ) -> None:
-        place = f"{source} {field!r}" if field and source != "body" else f"{source} field {field!r}" if field else source
+        place = (
+            f"{source} {field!r}" if field and source != "body" else f"{source} field {field!r}" if field else source
+        )
         super().__init__(
             Code.INVALID_ARGUMENT,
             f"{place}: {description}",

@@ -12,10 +12,10 @@ def install_reactor() -> None:
     """Install the asyncio reactor, on uvloop where that is installed, unless a reactor was chosen already."""
     if "twisted.internet.reactor" in sys.modules:
         return
-    from twisted.internet import asyncioreactor  # noqa: PLC0415 - not before we know
+    from twisted.internet import asyncioreactor
 
     try:
-        import uvloop  # noqa: PLC0415
+        import uvloop
     except ImportError:
         loop = asyncio.new_event_loop()
     else:

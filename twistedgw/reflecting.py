@@ -59,4 +59,3 @@ def main() -> None:
     except ReflectionError as error:
         answer = str(error)
     sys.stdout.buffer.write(pickle.dumps(answer))
-

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.python.failure import Failure
 
 __all__ = ["Outcome", "Reloader"]
@@ -69,7 +70,7 @@ class Reloader:
         def done(outcome: Outcome | Failure) -> None:
             self._running = False
             for waiting in answered:
-                waiting.callback(outcome)  # type: ignore[arg-type]
+                waiting.callback(outcome)
             self._next()
 
         self._run().addBoth(done)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
@@ -14,29 +13,26 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from twistedgw import __version__
-from twistedgw.assembly import Assembled, Assembly
+from twistedgw.config.options import RESTART
 from twistedgw.errors import ConfigError
 from twistedgw.frontends.failure import error_reply
 from twistedgw.registry.changes import changes
 from twistedgw.registry.registry import Registry
 from twistedgw.reload import Outcome, Reloader
-from twistedgw.signals import Hangup
 from twistedgw.web.limits import Limits
 from twistedgw.web.listeners import Listeners
 from twistedgw.web.resource import GatewayResource
 from twistedgw.web.site import GatewaySite
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
-    from twistedgw.config.model import Gateway
+    from twistedgw.assembly import Assembled, Assembly
     from twistedgw.errors import GatewayError
     from twistedgw.registry.snapshot import Snapshot
+    from twistedgw.signals import Hangup
 
 __all__ = ["GatewayService"]
-
-_RESTART = ("bridge", "threads", "workers", "state_dir")
-"""Gateway options that only a restart applies."""
 
 
 class GatewayService(Service):
@@ -149,7 +145,7 @@ class GatewayService(Service):
             return self._refused(old, error, started)
         except Exception:  # noqa: BLE001 - whatever happens, the old generation goes on
             self._log.failure("bug while reloading; generation {generation} goes on", generation=old.generation)
-            return Outcome(False, old.generation, "internal error, see the log", time.monotonic() - started)  # noqa: FBT003
+            return Outcome(False, old.generation, "internal error, see the log", time.monotonic() - started)
         return self._accept(old, fresh, bound, started)
 
     def _refused(self, old: Snapshot, error: ConfigError, started: float) -> Outcome:
@@ -160,7 +156,7 @@ class GatewayService(Service):
             count=len(error.problems),
             report=message,
         )
-        return Outcome(False, old.generation, message, time.monotonic() - started)  # noqa: FBT003
+        return Outcome(False, old.generation, message, time.monotonic() - started)
 
     def _accept(self, old: Snapshot, fresh: Assembled, bound: Any, started: float) -> Outcome:
         new = fresh.snapshot
@@ -180,13 +176,16 @@ class GatewayService(Service):
             seconds=seconds,
             changes=message,
         )
-        self._warn_of_restart(old.config.gateway, new.config.gateway)
-        return Outcome(True, new.generation, message, seconds)  # noqa: FBT003
+        self._warn_of_restart("gateway", old.config.gateway, new.config.gateway)
+        self._warn_of_restart("admin", old.config.admin, new.config.admin)
+        return Outcome(True, new.generation, message, seconds)
 
-    def _warn_of_restart(self, old: Gateway, new: Gateway) -> None:
-        names = [name for name in _RESTART if getattr(old, name) != getattr(new, name)]
+    def _warn_of_restart(self, section: str, old: Any, new: Any) -> None:
+        names = [name for name in RESTART[section] if getattr(old, name, None) != getattr(new, name, None)]
         if names:
-            self._log.warn("[gateway] {names} changed: only a restart applies that", names=", ".join(names))
+            self._log.warn(
+                "[{section}] {names} changed: only a restart applies that", section=section, names=", ".join(names)
+            )
 
     def _retired(self, snapshot: Snapshot) -> None:
         """Close the upstreams that no living generation has."""
@@ -206,8 +205,11 @@ class GatewayService(Service):
         super().stopService()
         self.reloader.stop()
         timeout = self.registry.snapshot.config.gateway.drain_timeout
-        self._log.info("stopping: {count} requests in flight, draining for up to {timeout} s",
-                       count=self.registry.in_flight, timeout=timeout)
+        self._log.info(
+            "stopping: {count} requests in flight, draining for up to {timeout} s",
+            count=self.registry.in_flight,
+            timeout=timeout,
+        )
         yield self.listeners.close()
         drained = yield self._drain(timeout)
         if not drained:
@@ -246,5 +248,3 @@ def _address(address: Any) -> str:
 def _early_error(error: GatewayError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     reply = error_reply(error, None)
     return reply.status, reply.fields, reply.body
-
-

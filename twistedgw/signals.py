@@ -7,8 +7,10 @@ on it is remembered.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Hangup"]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor
@@ -17,6 +15,8 @@ from twistedgw.service import GatewayService
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from twistedgw.backends.call import Bridge
     from twistedgw.config.model import Config

@@ -40,8 +40,8 @@ class Options(UsageOptions):
         hangup.arm()
         install_reactor()
         # Only now: these import the reactor.
-        from twistedgw.errors import ConfigError  # noqa: PLC0415
-        from twistedgw.start import prepare  # noqa: PLC0415
+        from twistedgw.errors import ConfigError
+        from twistedgw.start import prepare
 
         config = self["config"]
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -29,6 +28,8 @@ from zope.interface import implementer
 from twistedgw.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
     from twisted.web.iweb import IBodyProducer, IResponse
@@ -87,15 +88,16 @@ class HttpUpstream:
         """
         exact = _Exact(self._agent(), method, self.url.encode("ascii") + target, fields)
         client = HTTPClient(exact, cookiejar=CookieJar(DefaultCookiePolicy(allowed_domains=[])))  # type: ignore[arg-type]
-        found: Deferred[IResponse] = client.request(
+        found: Any = client.request(
             method.decode("latin-1"),
             self.url,
-            data=body,  # type: ignore[arg-type]
+            data=body,
             allow_redirects=False,
             unbuffered=True,
             reactor=self.reactor,
         )
-        return found
+        response: Deferred[IResponse] = found
+        return response
 
     def _agent(self) -> Agent:
         if self._pool is None:
@@ -106,7 +108,8 @@ class HttpUpstream:
 
     def state(self) -> str:
         """Give ``idle`` or ``ready``: HTTP connections come and go."""
-        return "ready" if self._pool is not None and self._pool._connections else "idle"  # noqa: SLF001 - tells it nowhere else
+        # The pool tells it nowhere else.
+        return "ready" if self._pool is not None and self._pool._connections else "idle"  # noqa: SLF001
 
     def close(self) -> None:
         """Close idle connections; requests on their way end by themselves. Idempotent. Reactor thread only."""

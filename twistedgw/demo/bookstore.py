@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,8 +11,9 @@ import grpc
 from google.protobuf import message_factory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from google.protobuf.descriptor import ServiceDescriptor
-    from google.protobuf.message import Message
 
 __all__ = ["Bookstore", "start_bookstore"]
 
@@ -32,12 +32,12 @@ class Bookstore:
         """
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
-        self._types = {
+        self._types: dict[str, Any] = {
             descriptor.name: message_factory.GetMessageClass(descriptor)
             for method in service.methods
             for descriptor in (method.input_type, method.output_type)
         }
-        self._book = message_factory.GetMessageClass(service.file.message_types_by_name["Book"])
+        self._book: Any = message_factory.GetMessageClass(service.file.message_types_by_name["Book"])
         self._shelves: dict[int, Any] = {}
         self._books: dict[int, dict[int, Any]] = {}
         self._stock()
@@ -67,34 +67,32 @@ class Bookstore:
 
     # -- methods, by their names in the .proto
 
-    def ListShelves(self, _request: Any, _context: grpc.ServicerContext) -> Message:
+    def ListShelves(self, _request: Any, _context: grpc.ServicerContext) -> Any:
         """List all shelves."""
         with self._lock:
             return self._types["ListShelvesResponse"](shelves=self._shelves.values())
 
-    def CreateShelf(self, request: Any, context: grpc.ServicerContext) -> Message:
+    def CreateShelf(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Put up a shelf; its theme is needed."""
         if not request.shelf.theme:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a shelf needs a theme")
         with self._lock:
-            shelf: Message = self._put_shelf(request.shelf.theme)
-            return shelf
+            return self._put_shelf(request.shelf.theme)
 
-    def GetShelf(self, request: Any, context: grpc.ServicerContext) -> Message:
+    def GetShelf(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Get a shelf."""
         with self._lock:
             self._on(request.shelf, context)
-            shelf: Message = self._shelves[request.shelf]
-            return shelf
+            return self._shelves[request.shelf]
 
-    def DeleteShelf(self, request: Any, context: grpc.ServicerContext) -> Message:
+    def DeleteShelf(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Take a shelf down."""
         with self._lock:
             self._on(request.shelf, context)
             del self._shelves[request.shelf], self._books[request.shelf]
             return self._types["Empty"]()
 
-    def ListBooks(self, request: Any, context: grpc.ServicerContext) -> Message:
+    def ListBooks(self, request: Any, context: grpc.ServicerContext) -> Any:
         """List the books of one shelf or of all, page by page."""
         with self._lock:
             shelves = [self._on(request.shelf, context)] if request.shelf else self._books.values()
@@ -110,21 +108,20 @@ class Bookstore:
     def _wanted(book: Any, request: Any) -> bool:
         return not request.genre or book.genre in request.genre
 
-    def CreateBook(self, request: Any, context: grpc.ServicerContext) -> Message:
+    def CreateBook(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Put a book on a shelf; its title is needed."""
         if not request.book.title:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a book needs a title")
         with self._lock:
             self._on(request.shelf, context)
-            book: Message = self._put_book(request.shelf, request.book)
-            return book
+            return self._put_book(request.shelf, request.book)
 
-    def GetBook(self, request: Any, context: grpc.ServicerContext) -> Message:
+    def GetBook(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Get a book."""
         with self._lock:
             return self._of(request.shelf, request.book, context)
 
-    def UpdateBook(self, request: Any, context: grpc.ServicerContext) -> Message:
+    def UpdateBook(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Change the fields that the mask names; all of them where it is empty."""
         with self._lock:
             book = self._of(request.shelf, request.book.id, context)
@@ -134,18 +131,16 @@ class Bookstore:
                 request.update_mask.MergeMessage(request.book, book, replace_repeated_field=True)
             else:
                 book.CopyFrom(request.book)
-            result: Message = book
-            return result
+            return book
 
-    def MoveBook(self, request: Any, context: grpc.ServicerContext) -> Message:
+    def MoveBook(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Move a book to another shelf."""
         with self._lock:
             book = self._of(request.shelf, request.book, context)
             self._on(request.to_shelf, context)[book.id] = self._books[request.shelf].pop(book.id)
-            result: Message = book
-            return result
+            return book
 
-    def DeleteBook(self, request: Any, context: grpc.ServicerContext) -> Message:
+    def DeleteBook(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Take a book off its shelf."""
         with self._lock:
             self._of(request.shelf, request.book, context)
@@ -186,8 +181,10 @@ def start_bookstore(service: ServiceDescriptor, port: int) -> grpc.Server:
     return server
 
 
-def _handler(function: Callable[[Any, Any], Message], method: Any) -> grpc.RpcMethodHandler:
+def _handler(function: Callable[[Any, Any], Any], method: Any) -> grpc.RpcMethodHandler[Any, Any]:
     request = message_factory.GetMessageClass(method.input_type)
     return grpc.unary_unary_rpc_method_handler(
-        function, request_deserializer=request.FromString, response_serializer=lambda message: message.SerializeToString()
+        function,
+        request_deserializer=request.FromString,
+        response_serializer=lambda message: message.SerializeToString(),
     )

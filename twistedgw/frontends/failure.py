@@ -9,7 +9,6 @@ import orjson
 from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
 
-from twistedgw.backends.failures import CallError
 from twistedgw.errors import GatewayError, InvalidArgument
 from twistedgw.frontends.exchange import Reply
 from twistedgw.frontends.metadata import response_fields
@@ -18,6 +17,7 @@ from twistedgw.status import Code, code_name, http_status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twistedgw.backends.failures import CallError
     from twistedgw.registry.route import GrpcRoute
     from twistedgw.transcoding.codec import Codec
 
@@ -62,7 +62,7 @@ def _call_reply(error: CallError, route: GrpcRoute | None, *, google: bool, trai
 
 def _reply(status: int, body: dict[str, Any], fields: list[tuple[bytes, bytes]]) -> Reply:
     names = {name.lower() for name, _ in fields}
-    if status == 401 and b"www-authenticate" not in names:  # noqa: PLR2004 - RFC 9110 section 15.5.2 demands the field
+    if status == 401 and b"www-authenticate" not in names:
         fields.append((b"www-authenticate", b"Bearer"))
     fields.append((b"content-type", b"application/json"))
     return Reply(status, fields, orjson.dumps(body))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from twistedgw.backends.call import Call, Result
-from twistedgw.backends.failures import CallError
 from twistedgw.errors import GatewayError
 from twistedgw.frontends.deadline import call_timeout
 from twistedgw.frontends.exchange import Head, Reply
@@ -20,6 +19,7 @@ from twistedgw.transcoding.rule import METHODS
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from twistedgw.backends.failures import CallError
     from twistedgw.registry.route import GrpcRoute, Route
     from twistedgw.registry.snapshot import Snapshot
     from twistedgw.transcoding.binder import Bound
@@ -45,9 +45,7 @@ def find_route(snapshot: Snapshot, head: Head) -> Match[Route]:
     except MethodNotAllowed as error:
         _refuse_method(head.method, error.allowed)
     except MalformedPath as error:
-        raise GatewayError(
-            Code.INVALID_ARGUMENT, f"the path is malformed: {error}", reason="INVALID_PATH"
-        ) from None
+        raise GatewayError(Code.INVALID_ARGUMENT, f"the path is malformed: {error}", reason="INVALID_PATH") from None
 
 
 def _refuse_method(method: str, allowed: tuple[str, ...]) -> NoReturn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twistedgw.errors import ConfigError, Problem
@@ -17,6 +16,8 @@ from twistedgw.transcoding.codec import Codec, JsonOptions
 from twistedgw.transcoding.router import Router, RouterBuilder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from twistedgw.config.model import Backend, Config, Plugin
     from twistedgw.schema.schema import Schema
 

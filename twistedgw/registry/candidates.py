@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from twistedgw.transcoding.rule import METHODS, HttpRule
 from twistedgw.transcoding.template import Template, TemplateError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
     from google.protobuf.descriptor import MethodDescriptor
 
     from twistedgw.config.model import Api, Config, Environment, Plugin, Service
@@ -146,9 +147,7 @@ class Candidates:
             self._parsed[text] = known
         return known
 
-    def template(
-        self, text: str, environment: Environment, problem: Callable[[str, str], Problem]
-    ) -> Template | None:
+    def template(self, text: str, environment: Environment, problem: Callable[[str, str], Problem]) -> Template | None:
         """Parse a template and put the environment's prefix before it; None where that failed and was told."""
         template = self.parse(text)
         if isinstance(template, TemplateError):
@@ -204,7 +203,9 @@ class _Bound:
         schema, api = self.all.schema(self.plugin), self.api
         service = schema.services.get(api.rpc_service or "")
         if service is None:
-            self._tell(f"plugin {self.plugin.name} defines no service {api.rpc_service}", api.rpc_service, schema.services)
+            self._tell(
+                f"plugin {self.plugin.name} defines no service {api.rpc_service}", api.rpc_service, schema.services
+            )
             return []
         names = {method.name: method for method in service.methods}
         for name in api.exclude:

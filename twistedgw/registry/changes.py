@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from twistedgw.registry.snapshot import Snapshot
 
 __all__ = ["changes"]
@@ -42,14 +43,14 @@ def _services(snapshot: Snapshot) -> Mapping[str, Any]:
 
 def _apis(snapshot: Snapshot) -> Mapping[str, Any]:
     return {
-        f"{service.name}/{name}": api for service in snapshot.config.services.values() for name, api in service.apis.items()
+        f"{service.name}/{name}": api
+        for service in snapshot.config.services.values()
+        for name, api in service.apis.items()
     }
 
 
 def _backends(snapshot: Snapshot) -> Mapping[str, Any]:
-    return {
-        name: (backend, snapshot.upstreams[name].identity) for name, backend in snapshot.config.backends.items()
-    }
+    return {name: (backend, snapshot.upstreams[name].identity) for name, backend in snapshot.config.backends.items()}
 
 
 def _plugins(snapshot: Snapshot) -> Mapping[str, Any]:

@@ -6,11 +6,12 @@ a collision between them is found when the table is built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from twistedgw.registry.route import Route
     from twistedgw.transcoding.router import Router
 

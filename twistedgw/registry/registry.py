@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twistedgw.registry.snapshot import Snapshot
 
 __all__ = ["Generation", "Registry"]
@@ -40,7 +41,7 @@ class Registry:
         idle: called each time that the last lease is back.
     """
 
-    def __init__(self, retired: Callable[[Snapshot], None] = lambda snapshot: None) -> None:
+    def __init__(self, retired: Callable[[Snapshot], None] = lambda _: None) -> None:
         """Make an empty one.
 
         Args:

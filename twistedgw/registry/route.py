@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, Union
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from twistedgw.errors import GatewayError
 from twistedgw.status import Code
@@ -102,8 +102,7 @@ class UnboundRoute:
         origin = self.origin
         raise GatewayError(
             Code.INTERNAL,
-            f"no backend-grpc plugin is bound to API {origin.service}/{origin.api}"
-            f" in environment {origin.environment}",
+            f"no backend-grpc plugin is bound to API {origin.service}/{origin.api} in environment {origin.environment}",
             reason="PLUGIN_NOT_BOUND",
             metadata={"service": origin.service, "api": origin.api, "environment": origin.environment},
         )
@@ -150,4 +149,4 @@ class ProxyRoute:
         return b"/" + b"".join(rest) + (b"?" + query if query else b"")
 
 
-Route = Union[GrpcRoute, UnboundRoute, ProxyRoute]
+Route: TypeAlias = "GrpcRoute | UnboundRoute | ProxyRoute"

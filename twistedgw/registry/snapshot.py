@@ -6,12 +6,11 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from twistedgw.registry.hosts import HostTable
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from twistedgw.config.model import Config
+    from twistedgw.registry.hosts import HostTable
     from twistedgw.registry.route import Route
     from twistedgw.schema.schema import Schema
     from twistedgw.transcoding.codec import Codec

@@ -26,6 +26,7 @@ from twistedgw.transcoding.descriptors import (
     takes_null,
 )
 from twistedgw.transcoding.encode import Encoders
+from twistedgw.transcoding.generated import late
 from twistedgw.transcoding.keys import build, extensions, first_missing, set_extension
 from twistedgw.transcoding.options import JsonOptions
 from twistedgw.transcoding.refusal import Refused
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
     from google.protobuf.descriptor_pool import DescriptorPool
 
-__all__ = ["Codec", "JsonOptions", "parse_json"]
+__all__ = ["Codec", "JsonOptions", "check_required", "parse_json"]
 
 _CANONICAL = JsonOptions()
 _TOO_DEEP = "nested more deeply than protobuf takes"
@@ -59,8 +60,8 @@ def parse_json(text: bytes, *, max_depth: int = jsontext.MAX_DEPTH) -> object:
 class Codec:
     """ProtoJSON for the types of one descriptor pool.
 
-    Functions are compiled at the first use of a type and kept as long as the codec. Everything may be used from any
-    thread.
+    Functions are compiled at their first call and kept as long as the codec, so asking for them costs next to nothing.
+    Everything may be used from any thread.
 
     Args:
         pool: where the types of Any and extensions are looked up.
@@ -96,6 +97,9 @@ class Codec:
         It raises a `GatewayError` (INTERNAL) that names the field where a message has no JSON form: a time out of its
         range, a NaN within a `google.protobuf.Value`, text that is not UTF-8.
         """
+        return late(lambda: self._encoder(descriptor))
+
+    def _encoder(self, descriptor: Descriptor) -> Callable[[Message], bytes]:
         write = self._encoders.of(descriptor)
 
         def encode(message: Message) -> bytes:
@@ -112,6 +116,9 @@ class Codec:
         A field without presence is written at its default value, an empty list or map as such; a field with presence
         that is not set is ``null``, which is what JSON has for it.
         """
+        return late(lambda: self._field_encoder(field))
+
+    def _field_encoder(self, field: FieldDescriptor) -> Callable[[Message], bytes]:
         write = self._encoders.of_field(field)
         name = field.name
         # A field may have the name of a method, which then hides it in the message but not in the class.
@@ -143,6 +150,9 @@ class Codec:
 
         It need not look for deep nesting where the shape of the type bounds it.
         """
+        return late(lambda: self._parser(descriptor))
+
+    def _parser(self, descriptor: Descriptor) -> Callable[[bytes], object]:
         depth = self._depth(descriptor)
 
         def parse(text: bytes) -> object:
@@ -160,6 +170,9 @@ class Codec:
 
     def decoder(self, descriptor: Descriptor) -> Callable[[bytes], Message]:
         """Give the function that reads JSON text into a new message; a required field must be there."""
+        return late(lambda: self._decoder(descriptor))
+
+    def _decoder(self, descriptor: Descriptor) -> Callable[[bytes], Message]:
         read = self._decoders.of(descriptor)
         message_class = self.message_class(descriptor)
         checked = may_lack_required(descriptor)
@@ -181,9 +194,13 @@ class Codec:
     def merge(self, descriptor: Descriptor) -> Callable[[Message, object], None]:
         """Give the function that merges a parsed JSON value into a message.
 
-        Lists are appended, maps and messages merged, scalars replaced (by a default value too); null changes nothing.
-        Required fields may be missing: see `check_required`.
+        Lists are appended, maps and messages merged, scalars replaced; null changes nothing. Required fields may be
+        missing: see `check_required`. (Only where a JSON object has extensions, a default value in it does not replace
+        what is in a field without presence.)
         """
+        return late(lambda: self._merge(descriptor))
+
+    def _merge(self, descriptor: Descriptor) -> Callable[[Message, object], None]:
         read = self._decoders.of(descriptor)
         # On a message that is there, its constructor merges the arguments into it: no second message is made.
         message_class: Any = self.message_class(descriptor)
@@ -210,6 +227,9 @@ class Codec:
         are replaced. Null changes nothing, but for a `google.protobuf.Value`, where it is a value. An error's path
         begins below the field: it is empty where the value itself is at fault.
         """
+        return late(lambda: self._field_setter(field))
+
+    def _field_setter(self, field: FieldDescriptor) -> Callable[[Message, object], None]:
         read = self._decoders.of_field(field)
         put = _setter(field, self.message_class)
         null = takes_null(field)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.descriptor import Descriptor
 
-__all__ = ["Functions", "attribute"]
+__all__ = ["Functions", "attribute", "late"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII).fullmatch
 _OTHER = re.compile(r"[^A-Za-z0-9_]")
@@ -91,6 +91,19 @@ class Functions:
         """Give the text of a type's function; empty where it is not a generated one."""
         self.function(descriptor)
         return self._sources.get(self.reference(descriptor), "")
+
+
+def late(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """Give a function that is made at its first call."""
+    made: Callable[..., Any] | None = None
+
+    def call(*arguments: Any) -> Any:
+        nonlocal made
+        if made is None:
+            made = make()
+        return made(*arguments)
+
+    return call
 
 
 def attribute(holder: str, name: str) -> str:

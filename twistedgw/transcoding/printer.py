@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twistedgw.transcoding.httpbody import http_body_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
     from google.protobuf.message import Message
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from twistedgw.transcoding.rule import HttpRule
 
 __all__ = ["Printer"]
+
 
 class Printer:
     """Prints the answers of one rule. Immutable; any thread."""
@@ -56,4 +58,3 @@ class Printer:
             return None
         part: Message = getattr(message, self._field.name)
         return part.SerializeToString()
-

@@ -17,9 +17,7 @@ __all__ = ["log_access"]
 _log = Logger(namespace="twistedgw.access")
 
 
-def log_access(
-    head: Head, route: Route | None, status: int, code: int | None, size: int, seconds: float
-) -> None:
+def log_access(head: Head, route: Route | None, status: int, code: int | None, size: int, seconds: float) -> None:
     """Log a request that was answered, at level info.
 
     Args:

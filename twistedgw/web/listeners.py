@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,8 @@ from twistedgw.errors import ConfigError, Problem
 from twistedgw.web.tls import CurrentTLS, tls_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from twisted.internet.interfaces import IAddress, IProtocol
     from twisted.internet.ssl import CertificateOptions
 
@@ -62,7 +63,9 @@ def check_listeners(
         if other is not None:
             place = other.listener.place
             problems.append(
-                listener.place.problem("endpoint", f"[{place.section}] ({place.file}:{place.line}) listens there already")
+                listener.place.problem(
+                    "endpoint", f"[{place.section}] ({place.file}:{place.line}) listens there already"
+                )
             )
             continue
         try:
@@ -181,9 +184,7 @@ class Listeners:
             raise ConfigError(problems)
         return bound
 
-    def commit(
-        self, wanted: Mapping[str, Listening], bound: Mapping[str, tuple[IListeningPort, _Entrance]]
-    ) -> None:
+    def commit(self, wanted: Mapping[str, Listening], bound: Mapping[str, tuple[IListeningPort, _Entrance]]) -> None:
         """Take over the new ports, renew TLS of those that stay, close those that are not wanted any more.
 
         Connections of a closed port are served to the end of their current request. Cannot fail.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL
@@ -11,7 +10,6 @@ from twisted.internet import error, interfaces
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
@@ -24,7 +22,10 @@ from twistedgw.frontends.metadata import HOP_BY_HOP
 from twistedgw.status import Code
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from twisted.internet.interfaces import IConsumer
+    from twisted.python.failure import Failure
     from twisted.web.iweb import IResponse
 
     from twistedgw.config.model import Gateway
@@ -167,9 +168,7 @@ class ProxyExchange:
         if failure.check(CancelledError):
             return GatewayError(Code.CANCELLED, "the request was cancelled", reason="CANCELLED")
         if failure.check(error.ConnectError, error.DNSLookupError):
-            return GatewayError(
-                Code.UNAVAILABLE, "the backend cannot be reached", reason="BACKEND_UNAVAILABLE"
-            )
+            return GatewayError(Code.UNAVAILABLE, "the backend cannot be reached", reason="BACKEND_UNAVAILABLE")
         if any(reason.check(SSL.Error, VerificationError) for reason in getattr(failure.value, "reasons", ())):
             return GatewayError(
                 Code.UNAVAILABLE, "there is no secure connection to the backend", reason="BACKEND_UNAVAILABLE"
@@ -371,7 +370,5 @@ def _raw(response: IResponse) -> Iterable[tuple[bytes, bytes]]:
 def _end_to_end(fields: Iterable[tuple[bytes, bytes]], dropped: frozenset[bytes]) -> Iterable[tuple[bytes, bytes]]:
     """Leave out hop-by-hop fields, those that Connection names included (RFC 9110 section 7.6.1)."""
     fields = list(fields)
-    named = {
-        token.strip().lower() for name, value in fields if name == b"connection" for token in value.split(b",")
-    }
+    named = {token.strip().lower() for name, value in fields if name == b"connection" for token in value.split(b",")}
     return [(name, value) for name, value in fields if name not in dropped and name not in named]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
@@ -13,7 +12,6 @@ from twisted.web.server import NOT_DONE_YET
 
 from twistedgw.backends.failures import CallError
 from twistedgw.errors import GatewayError
-from twistedgw.frontends.exchange import Head, Reply
 from twistedgw.frontends.failure import INTERNAL, error_reply
 from twistedgw.frontends.head import read_head
 from twistedgw.frontends.rest import RestExchange, find_route
@@ -23,7 +21,10 @@ from twistedgw.web.access_log import log_access
 from twistedgw.web.proxy import ProxyExchange
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
     from twistedgw.backends.call import Bridge, Result
+    from twistedgw.frontends.exchange import Head, Reply
     from twistedgw.registry.registry import Generation, Registry
     from twistedgw.registry.route import Route
     from twistedgw.registry.snapshot import Snapshot
@@ -127,9 +128,7 @@ class Exchange:
             route.refuse()
         gateway = snapshot.config.gateway
         rest = self._rest = RestExchange(self._head, route, match)
-        call = rest.open(
-            self.request.body, max_body=gateway.max_request_body, request_timeout=gateway.request_timeout
-        )
+        call = rest.open(self.request.body, max_body=gateway.max_request_body, request_timeout=gateway.request_timeout)
         finished = self.request.notifyFinish()
         deferred = self._call = self._bridge.unary(call)
         finished.addErrback(self._left)
@@ -175,7 +174,9 @@ class Exchange:
             id=self._head.request_id,
         )
         if self._generation is not None:
-            self._answer(error_reply(INTERNAL, self.route if isinstance(self.route, GrpcRoute) else None), INTERNAL.code)
+            self._answer(
+                error_reply(INTERNAL, self.route if isinstance(self.route, GrpcRoute) else None), INTERNAL.code
+            )
 
     def _answer(self, reply: Reply, code: int) -> None:
         fields = [*reply.fields, (b"x-request-id", self._head.request_id.encode("ascii"))]

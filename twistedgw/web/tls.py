@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -16,6 +14,9 @@ from zope.interface import implementer
 from twistedgw.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from twisted.protocols.tls import TLSMemoryBIOProtocol
 
     from twistedgw.config.model import Listener

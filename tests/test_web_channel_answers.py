@@ -271,7 +271,7 @@ class PaceTests(ChannelTests):
         self.assertEqual(producer.calls, ["pause"])
         self.assertGreater(producer.left, 40)
         self.assertLess(wire.unread, BUFFER * 2)
-        while not producer.left == 0:
+        while producer.left:
             wire.read(10_000)
         self.assertEqual(producer.calls[-1], "resume")
         wire.read(1_000_000)

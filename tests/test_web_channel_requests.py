@@ -221,7 +221,7 @@ class KeepAliveTests(ChannelTests):
         self.assertEqual(answer.field(b"connection"), b"keep-alive")
         self.assertFalse(wire.closed)
         wire.send(request(b"GET / HTTP/1.0"))
-        first, second = answers(wire.received)
+        _, second = answers(wire.received)
         self.assertTrue(second.closes)
         self.assertTrue(wire.closed)
 

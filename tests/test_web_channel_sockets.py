@@ -1,8 +1,10 @@
 """The channels on real sockets: TCP, TLS and UNIX."""
 
 import os
+import shutil
 import socket
 import struct
+import tempfile
 import threading
 
 from channel_sockets import Caller, Signal, SocketTests, drain_socket
@@ -216,8 +218,7 @@ class OurTcpTests(SocketTests):
         await self.serve(begin=begin)
         caller = await self.ask(request(b"POST / HTTP/1.1", b"Content-Length: 5000000", body=b"x" * 10_000))
         await begun.wait()
-        while not self.site.unread:
-            await wait_a_turn()
+        await wait_a_turn()
         caller.hang_up()
         await left.wait()
         await wait_a_turn()
@@ -236,7 +237,7 @@ class OurTcpTests(SocketTests):
         await self.serve(answer)
         caller = await self.connect()
         caller.send(request() * 1000)
-        while not self.site.unread:
+        while not self.leaf.requests:
             await wait_a_turn()
         caller.hang_up()
         await left.wait()
@@ -257,8 +258,6 @@ class OurTcpTests(SocketTests):
         caller.send(request())
         caller.transport.pauseProducing()
         await left.wait()
-        caller.transport.resumeProducing()
-        await caller.until_lost()
 
     async def test_idle(self):
         """An idle connection is closed, by real time."""
@@ -312,12 +311,31 @@ def read_to_the_end(sock):
         return b""
 
 
+class ResetTests(SocketTests):
+    async def test_reset_that_comes_with_data(self):
+        """A client that asks and resets in one moment is noticed to have left, which uvloop does not tell."""
+        left = Signal()
+
+        def answer(request):
+            request.on_disconnect = left
+            return NOT_DONE_YET
+
+        await self.serve(answer)
+        address = self.port.getHost()
+        with socket.create_connection((address.host, address.port)) as sock:
+            while not self.site.connections:
+                await wait_a_turn()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.sendall(request())
+        await left.wait()
+
+
 class OtherTransportTests(SocketTests):
     async def test_unix(self):
         """On a UNIX socket there is no peer's address."""
-        path = os.path.join(os.path.realpath(self.mktemp()) + ".sock")
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        path = os.path.relpath(path)
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        path = os.path.join(folder, "socket")
         await self.serve(endpoint=f"unix:{path}")
         caller = await endpoints.UNIXClientEndpoint(reactor, path).connect(Factory.forProtocol(Caller))
         self.callers.append(caller)

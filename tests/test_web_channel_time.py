@@ -4,7 +4,7 @@ from channel_world import LIMITS, ChannelTests, Sink, answers, request, wait
 from twisted.internet.interfaces import ISSLTransport
 from zope.interface import directlyProvides
 
-from twistedgw.web import channel
+from twistedgw.web import outgoing
 from twistedgw.web.limits import FRESH_SECONDS, LINGER_SECONDS
 
 HEADER, BODY, IDLE = int(LIMITS.header_timeout), int(LIMITS.body_timeout), int(LIMITS.idle_timeout)
@@ -47,7 +47,7 @@ class HeadTimeoutTests(ChannelTests):
         self.assertFalse(wire.closed)
         wire.send(b"TP/1.1\r\n")
         self.advance(2)
-        first, last = answers(wire.received)
+        _, last = answers(wire.received)
         self.expect_408(wire, last)
 
     def test_in_time(self):
@@ -251,7 +251,7 @@ class LingerTests(ChannelTests):
             def loseWriteConnection(self):
                 self.ended = True
 
-        self.patch(channel, "Connection", Half)
+        self.patch(outgoing, "Connection", Half)
         for data, seconds in ((b"", LINGER_SECONDS + 1), (b"x" * 5_000_000, 0)):
             wire = Half(protocol)
             wire.send(b"GET  / HTTP/1.1\r\n\r\n")

@@ -58,18 +58,18 @@ def request_metadata(head: Head) -> list[tuple[str, str | bytes]]:
             ASCII).
     """
     metadata: list[tuple[str, str | bytes]] = []
-    for name, value in head.fields:
-        key = _key(name.decode("latin-1"))
-        if key is None:
+    ended = _ended(head.text(b"connection"))
+    for raw, value in head.fields:
+        name = raw.decode("latin-1")
+        key = _key(name)
+        if key is None or name in ended:
             continue
         if key.endswith("-bin"):
-            metadata.extend((key, item) for item in _binary(name.decode("latin-1"), value))
+            metadata.extend((key, item) for item in _binary(name, value))
         elif _TEXT.fullmatch(value):
             metadata.append((key, value.decode("ascii")))
         else:
-            raise InvalidArgument(
-                name.decode("latin-1"), "expected printable ASCII", source="header", reason="INVALID_HEADER"
-            )
+            raise InvalidArgument(name, "expected printable ASCII", source="header", reason="INVALID_HEADER")
     metadata.append(("x-forwarded-for", _ascii(head.chain)))
     metadata.append(("x-forwarded-proto", "https" if head.secure else "http"))
     if head.authority:
@@ -94,6 +94,13 @@ def response_fields(metadata: Iterable[tuple[str, str | bytes]]) -> list[tuple[b
             text = value.encode("utf-8")
         fields.append((key.encode("ascii", "replace"), text))
     return fields
+
+
+def _ended(connection: str | None) -> frozenset[str]:
+    """Give the fields that a client ends at this connection, by naming them in its Connection field."""
+    if connection is None or connection.lower() in ("keep-alive", "close"):
+        return frozenset()
+    return frozenset(name.strip().lower() for name in connection.split(","))
 
 
 def _key(name: str) -> str | None:

@@ -8,11 +8,15 @@ from functools import lru_cache
 from twistedgw.errors import GatewayError, InvalidArgument
 from twistedgw.status import Code
 
-__all__ = ["PROTOBUF_TYPES", "accepts_gzip", "check_size", "decode_body", "gzip", "wants_protobuf"]
+__all__ = ["MAX_MEMBERS", "PROTOBUF_TYPES", "accepts_gzip", "check_size", "decode_body", "gzip", "wants_protobuf"]
 
 PROTOBUF_TYPES = ("application/protobuf", "application/x-protobuf")
 _GZIP_FROM = 1024
 """Bytes; shorter answers are not worth it."""
+_SLICE = 64 * 1024
+"""Bytes of a gzip body that are decoded at a time, since zlib copies what follows each member."""
+MAX_MEMBERS = 1000
+"""How many members a gzip body may have; an empty one takes 20 bytes to send and much more time to decode."""
 
 
 def parse_accept(text: str) -> dict[str, float]:
@@ -102,20 +106,30 @@ def decode_body(body: bytes, encoding: str | None, limit: int) -> bytes:
 
 def _gunzip(body: bytes, limit: int) -> bytes:
     out = bytearray()
-    while body:  # a gzip file may have several members (RFC 1952 section 2.2)
-        member = zlib.decompressobj(31)
-        try:
-            out += member.decompress(body, limit - len(out) + 1)
-        except zlib.error:
-            raise InvalidArgument("", "expected gzip data", reason="INVALID_BODY") from None
-        if len(out) > limit:
-            raise GatewayError(
-                Code.RESOURCE_EXHAUSTED,
-                f"the body decodes to more than {limit} bytes",
-                reason="REQUEST_TOO_LARGE",
-                http_status_=413,
-            )
-        if not member.eof:
-            raise InvalidArgument("", "the gzip data ends early", reason="INVALID_BODY")
-        body = member.unused_data
+    member, members = zlib.decompressobj(31), 1
+    for start in range(0, len(body), _SLICE):
+        piece = body[start : start + _SLICE]
+        while piece:
+            if member.eof:  # a gzip file may have several members (RFC 1952 section 2.2)
+                member, members = zlib.decompressobj(31), members + 1
+                _check_members(members)
+            try:
+                out += member.decompress(piece, limit - len(out) + 1)
+            except zlib.error:
+                raise InvalidArgument("", "expected gzip data", reason="INVALID_BODY") from None
+            if len(out) > limit:
+                raise GatewayError(
+                    Code.RESOURCE_EXHAUSTED,
+                    f"the body decodes to more than {limit} bytes",
+                    reason="REQUEST_TOO_LARGE",
+                    http_status_=413,
+                )
+            piece = member.unused_data
+    if body and not member.eof:
+        raise InvalidArgument("", "the gzip data ends early", reason="INVALID_BODY")
     return bytes(out)
+
+
+def _check_members(members: int) -> None:
+    if members > MAX_MEMBERS:
+        raise InvalidArgument("", f"the gzip data has more than {MAX_MEMBERS} members", reason="INVALID_BODY")

@@ -40,7 +40,7 @@ def host_classes(hosts: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]
         for every pattern in use, and for `ANY`, the services that serve a host whose closest pattern it is.
     """
     patterns = {name: tuple(own) or (ANY,) for name, own in hosts.items()}
-    classes = {ANY, *(pattern for own in patterns.values() for pattern in own)}
+    classes = dict.fromkeys((ANY, *(pattern for own in patterns.values() for pattern in own)))
     return {
         each: frozenset(name for name, own in patterns.items() if any(host_matches(pattern, each) for pattern in own))
         for each in classes

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet._producer_helpers import _PullToPush
-from twisted.internet.interfaces import (
-    IConsumer,
-    IHandshakeListener,
-    IProtocol,
-    IPushProducer,
-    ISSLTransport,
-    ITCPTransport,
-)
-from twisted.internet.tcp import Connection
+from twisted.internet.interfaces import IConsumer, IHandshakeListener, IProtocol, ISSLTransport, ITCPTransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistedgw.errors import GatewayError
 from twistedgw.web import refusals, wire
-from twistedgw.web.chunked import ChunkedBody
-from twistedgw.web.head import CHUNKED, check_beginning, read_head
-from twistedgw.web.lean import LeanRequest, head_lines
-from twistedgw.web.limits import (
-    DISCARDED,
-    FRESH_SECONDS,
-    LINGER_BYTES,
-    LINGER_SECONDS,
-    READ_AHEAD,
-    SLICE,
-)
-from twistedgw.web.peer import bytes_taken, has_left
-from twistedgw.web.request import join
+from twistedgw.web.head import check_beginning, read_head
+from twistedgw.web.intake import Intake
+from twistedgw.web.lean import LeanRequest
+from twistedgw.web.limits import CHECK_SECONDS, FRESH_SECONDS, LINGER_BYTES, LINGER_SECONDS, READ_AHEAD
+from twistedgw.web.outgoing import Outgoing
+from twistedgw.web.peer import has_left
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, ITransport
@@ -64,7 +47,7 @@ _TAKEN = 4
 _CLOSED = 5
 
 
-@implementer(IProtocol, IPushProducer, IConsumer, IHandshakeListener)
+@implementer(IProtocol, IConsumer, IHandshakeListener)
 class Channel:
     """Reads requests from a connection one after the other, and writes their answers in the same order.
 
@@ -74,53 +57,43 @@ class Channel:
 
     Attributes:
         deadline: when to lose patience with what the client sends; seconds of the reactor.
-        stalled: when to lose patience with a client that does not read.
         draining: no request will be taken after the current one.
     """
 
     __slots__ = (
-        "_body",
-        "_body_paused",
         "_buffer",
         "_busy",
-        "_chunked",
-        "_continue_due",
+        "_dropped",
         "_early",
         "_handshaken",
         "_head_begun",
+        "_held",
+        "_intake",
         "_keep",
         "_limits",
         "_linger",
+        "_out",
         "_peer_host",
-        "_producer",
-        "_producer_pulls",
-        "_queue",
         "_reading",
-        "_remaining",
         "_request",
         "_scanned",
         "_secure",
         "_served",
-        "_sink",
-        "_size",
-        "_socket",
         "_state",
-        "_taken",
         "_taker",
-        "_transport_full",
         "deadline",
         "draining",
         "site",
-        "stalled",
         "transport",
     )
     _log = Logger(namespace="twistedgw.web")
     factory = None
+    _out: Outgoing
 
     def __init__(self, site: GatewaySite) -> None:
         self.site = site
         self.transport: Any = None
-        self.deadline = self.stalled = inf
+        self.deadline = inf
         self.draining = False
         self._limits: Limits = site.limits()
         self._state = _HEAD
@@ -128,42 +101,30 @@ class Channel:
         self._scanned = 0
         self._early = True
         self._head_begun = True
+        self._held = b""
         self._busy = False
         self._served = False
         self._reading = True
         self._request: LeanRequest | None = None
+        self._intake: Intake | None = None
         self._keep = True
-        self._sink: BodySink | None = None
-        self._body: list[bytes] = []
-        self._body_paused = False
-        self._remaining = 0
-        self._chunked: ChunkedBody | None = None
-        self._continue_due = False
-        self._queue: deque[memoryview] = deque()
-        self._transport_full = False
-        self._producer: Any = None
-        self._producer_pulls = False
         self._linger = False
-        self._size = 0
-        self._taken: int | None = None
+        self._dropped = 0
         self._taker: Any = None
         self._peer_host: str | None = None
         self._handshaken = True
         self._secure = False
-        self._socket: Connection | None = None
 
     # -- IProtocol
 
-    def makeConnection(self, transport: ITransport) -> None:
+    def makeConnection(self, transport: Any) -> None:
         """Begin with a connection (`IProtocol`)."""
         self.transport = transport
         self._secure = ISSLTransport.providedBy(transport)
         self._handshaken = not self._secure
-        if isinstance(transport, Connection) and not transport.TLS:
-            self._socket = transport
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
-        transport.registerProducer(self, True)
+        self._out = Outgoing(transport, self._patience, self._drained)
         self.deadline = self.site.seconds() + self._limits.header_timeout
         self.site.opened(self)
 
@@ -187,34 +148,29 @@ class Channel:
     def connectionLost(self, reason: Failure) -> None:
         """Learn that the connection is gone (`IProtocol`)."""
         state, self._state = self._state, _CLOSED
-        self.deadline = self.stalled = inf
-        self._socket = None
+        self.deadline = inf
         self._buffer = b""
-        self._queue.clear()
-        if state == _TAKEN:
-            taker, self._taker = self._taker, None
-            taker.connectionLost(reason)
-        self._lose_request(reason)
-        self.site.closed(self)
-
-    def _lose_request(self, reason: Failure) -> None:
+        self._out.drop()
         request, self._request = self._request, None
-        producer, self._producer = self._producer, None
-        sink, self._sink = self._sink, None
-        self._body = []
-        if producer is not None:
-            producer.stopProducing()
-        if request is not None:
-            request.connectionLost(reason)
-        if sink is not None:
-            self._tell(sink.aborted, reason)
+        sink = None if self._intake is None else self._intake.sink
+        self._intake = None
+        try:
+            if state == _TAKEN:
+                taker, self._taker = self._taker, None
+                taker.connectionLost(reason)
+            if request is not None:
+                request.connectionLost(reason)
+            if sink is not None:
+                self._tell(sink.aborted, reason)
+        finally:
+            self.site.closed(self)
 
     def _receive_late(self, data: bytes) -> None:
         if self._state == _TAKEN:
             self._taker.dataReceived(data)
         elif self._state == _ENDING:
-            self._size += len(data)
-            if self._linger and self._size > LINGER_BYTES:
+            self._dropped += len(data)
+            if self._linger and self._dropped > LINGER_BYTES:
                 self._hang_up()
 
     # -- reading
@@ -225,10 +181,10 @@ class Channel:
         try:
             while self._buffer:
                 if self._state == _HEAD:
-                    if self._transport_full or not self._read_head():
+                    if self._out.full or not self._read_head():
                         break
                 elif self._state == _BODY:
-                    if self._body_paused or not self._read_body():
+                    if not self._read_body():
                         break
                 else:
                     break
@@ -280,104 +236,83 @@ class Channel:
         """Hand a request over whose head is complete."""
         request = self._request = LeanRequest(self, head)
         self._served = True
-        self.deadline = inf
+        self.deadline = self.site.now + CHECK_SECONDS
         self._keep = head.keep_alive and not self.draining
-        length = head.length
-        if length:
+        if head.length:
+            intake = self._intake = Intake(head.length, limits, expects=head.expects)
             self._state = _BODY
-            self._continue_due = head.expects
-            if length == CHUNKED:
-                self._chunked = ChunkedBody(limits.max_header_size, limits.max_headers)
-            else:
-                self._remaining = length
         else:
+            intake = None
             self._state = _ANSWER
-        begin = self.site.begin
         sink = None
-        if begin is not None:
+        if self.site.begin is not None:
             try:
-                sink = begin(request)
+                sink = self.site.begin(request)
             except Exception:  # noqa: BLE001 - a bug in a resource is not the client's
                 self._log.failure("bug in a resource")
                 request.fail(refusals.internal())
         if self._request is not request or request.disconnected:
             return  # answered, or gone
-        self._sink = sink
-        if not length:
-            self._complete(request)
-        elif sink is None and length > limits.max_request_body:
+        if intake is None:
+            self._complete(request, sink)
+        elif sink is not None:
+            intake.sink = sink
+            if not intake.paused:
+                self._want_body(intake)
+        elif intake.is_too_large():
             request.fail(refusals.body_too_large(limits.max_request_body))
-        elif sink is None and 0 < length <= len(self._buffer):  # as for most requests
-            request.body = self._buffer[:length]
-            self._buffer = self._buffer[length:]
-            self._remaining = 0
-            self._continue_due = False
-            self._state = _ANSWER
-            request.serve()
-        elif not self._body_paused:
-            self._want_body()
+        else:
+            self._collect(request, intake)
 
-    def _want_body(self) -> None:
+    def _collect(self, request: LeanRequest, intake: Intake) -> None:
+        length = intake.whole(self._buffer)
+        if not length:
+            self._want_body(intake)
+            return
+        request.body = self._buffer[:length]
+        self._buffer = self._buffer[length:]
+        self._intake = None
+        self._state = _ANSWER
+        request.serve()
+
+    def _want_body(self, intake: Intake) -> None:
         self.deadline = self.site.seconds() + self._limits.body_timeout
-        if self._continue_due and not self._buffer and self._request is not None:
-            self._continue_due = False
+        if intake.continue_due and not self._buffer and self._request is not None:
+            intake.continue_due = False
             if not self._request.startedWriting:
                 self.send(_CONTINUE)
 
     def _read_body(self) -> bool:
         """Read a part of a body; give whether there may be more to do."""
-        buffer = self._buffer
-        chunked = self._chunked
-        if chunked is None:
-            piece = buffer[: self._remaining]
-            self._buffer = buffer[len(piece) :]
-            self._remaining -= len(piece)
-            complete = not self._remaining
-        else:
-            piece, used = chunked.feed(buffer)
-            self._buffer = buffer[used:]
-            complete = chunked.complete
+        intake = self._intake
+        assert intake is not None
+        if intake.paused:
+            return False
+        piece, used = intake.read(self._buffer)
+        self._buffer = self._buffer[used:]
         self.deadline = self.site.seconds() + self._limits.body_timeout
-        self._continue_due = False
         if piece:
-            self._deliver(piece)
-        if complete and self._state == _BODY:
-            self._body_came()
-            return True
-        return chunked is None or used > 0
+            if intake.sink is not None:
+                self._tell(intake.sink.dataReceived, piece)
+            elif self._request is not None:
+                intake.keep(piece)
+        if intake.complete and self._state == _BODY:
+            self._body_came(intake)
+        return used > 0
 
-    def _deliver(self, piece: bytes) -> None:
-        sink = self._sink
-        if sink is not None:
-            self._tell(sink.dataReceived, piece)
-        elif self._request is not None:
-            self._body.append(piece)
-            self._remember(len(piece))
-
-    def _remember(self, size: int) -> None:
-        if self._chunked is None:
-            return  # the length was looked at before
-        self._size += size
-        if self._size > self._limits.max_request_body:
-            raise refusals.body_too_large(self._limits.max_request_body)
-
-    def _body_came(self) -> None:
-        self._chunked = None
-        self._size = 0
-        self.deadline = inf
-        self._body_paused = False
+    def _body_came(self, intake: Intake) -> None:
+        self._intake = None
+        self.deadline = self.site.now + CHECK_SECONDS
         request = self._request
         if request is None:  # it was answered before, and nobody wanted its body
             self._next()
             return
         self._state = _ANSWER
-        body, self._body = self._body, []
-        if self._sink is None:
-            request.body = join(body)
-        self._complete(request)
+        if intake.sink is None:
+            request.body = intake.collected()
+        self._complete(request, intake.sink)
 
-    def _complete(self, request: LeanRequest) -> None:
-        sink, self._sink = self._sink, None
+    def _complete(self, request: LeanRequest, sink: BodySink | None) -> None:
         if sink is None:
             request.serve()
         else:
@@ -390,7 +325,8 @@ class Channel:
         except Exception:  # noqa: BLE001 - a bug in a resource is not the client's
             self._log.failure("bug in a resource")
             if self._request is not None:
-                self._sink = None
+                if self._intake is not None:
+                    self._intake.sink = None
                 self._keep = False
                 self._request.fail(refusals.internal())
 
@@ -399,7 +335,6 @@ class Channel:
         self._state = _HEAD
         self._early = True
         self._head_begun = False
-        self._body_paused = False
         if self.draining:
             self._end(linger=False)
         else:
@@ -407,35 +342,34 @@ class Channel:
 
     def pause_body(self) -> None:
         """Neither read nor hand over more of the current body."""
-        if self._state == _BODY:
-            self._body_paused = True
-            self.deadline = inf
+        if self._intake is not None:
+            self._intake.paused = True
+            self.deadline = self.site.now + CHECK_SECONDS
             if not self._busy:
                 self._regulate()
 
     def resume_body(self) -> None:
         """Go on with the current body."""
-        if self._state == _BODY and self._body_paused:
-            self._body_paused = False
-            self._want_body()
+        intake = self._intake
+        if intake is not None and intake.paused:
+            intake.paused = False
+            self._want_body(intake)
             if not self._busy:
                 self._run()
 
     def _regulate(self) -> None:
         """Let the client wait where too much has been read that cannot be used yet."""
-        if self._state == _BODY:
-            reading = not self._body_paused
-        elif self._state == _ANSWER or (self._state == _HEAD and self._transport_full):
+        if self._intake is not None:
+            reading = not self._intake.paused
+        elif self._state == _ANSWER or (self._state == _HEAD and self._out.full):
             reading = len(self._buffer) < READ_AHEAD
         else:
             reading = True
         if reading is not self._reading and self._state != _CLOSED:
             self._reading = reading
             if reading:
-                self.site.unread.discard(self)
                 self.transport.resumeProducing()
             else:
-                self.site.unread.add(self)
                 self.transport.pauseProducing()
 
     # -- what a request asks of its channel
@@ -450,7 +384,7 @@ class Channel:
         Args:
             final: the answer will be complete at once; so a body that is still coming may cost the connection.
         """
-        if final and self._state == _BODY and not self._discardable():
+        if final and self._intake is not None and not self._intake.is_discardable():
             self._keep = False
         if not self._keep:
             return b"Connection: close\r\n\r\n"
@@ -458,24 +392,23 @@ class Channel:
             return b"Connection: keep-alive\r\n\r\n"
         return b"\r\n"
 
-    def _discardable(self) -> bool:
-        return self._chunked is None and not self._continue_due and self._remaining <= DISCARDED
-
     def requestDone(self, request: LeanRequest) -> None:  # noqa: ARG002
         """Learn that an answer is complete."""
         self._request = None
-        self._sink = None
-        self._body = []
-        incomplete = self._state == _BODY
         if self._state >= _ENDING:
             return
-        if not self._keep or (incomplete and not self._discardable()):
-            self._end(linger=incomplete or bool(self._buffer))
-        elif incomplete:
-            self._body_paused = False
+        intake = self._intake
+        if intake is None:
+            if self._keep:
+                self._next()
+            else:
+                self._end(linger=bool(self._buffer))
+        elif self._keep and intake.is_discardable():
+            intake.sink = None
+            intake.paused = False
             self.deadline = self.site.seconds() + self._limits.body_timeout
         else:
-            self._next()
+            self._end(linger=True)
         if not self._busy:
             self._run()
 
@@ -483,22 +416,27 @@ class Channel:
         """Write the head of an answer that an ordinary resource made by `setHeader` and `write`."""
         request = self._request
         assert request is not None
-        lines, framing = head_lines(code, reason, headers)
+        lines, framing = wire.ordinary_head(code, reason, headers)
         delimited = not framing.keys().isdisjoint((b"content-length", b"transfer-encoding"))
         if b"close" in framing.get(b"connection", b"").lower():
             self._keep = False
         if not delimited and request.method != b"HEAD" and int(code) not in wire.BODILESS:
             self._keep = False
-        lines.append(self.connection_line(final=False))
-        self.send(b"".join(lines))
+        self._held = lines + self.connection_line(final=False)
 
     def write(self, data: bytes) -> None:
-        """Write bytes of an ordinary resource's answer (`IConsumer`)."""
-        self.send(data)
+        """Write bytes of an ordinary resource's answer (`IConsumer`), its head first."""
+        held, self._held = self._held, b""
+        self.send(held + data)
 
     def writeSequence(self, data: list[bytes]) -> None:
         """Write bytes of an ordinary resource's answer."""
-        self.send(b"".join(data))
+        self.write(b"".join(data))
+
+    def flush(self) -> None:
+        """Write the head of an ordinary resource's answer, if that was not written with the first of its body."""
+        if self._held:
+            self.write(b"")
 
     def getPeer(self) -> IAddress:
         """Give the address at the other end."""
@@ -528,13 +466,12 @@ class Channel:
 
     def take_over(self, protocol: IProtocol) -> tuple[ITransport, bytes]:
         """Give the connection away; see `Request.take_over`."""
-        self._request = None
-        self._unregister()
+        self._request = self._intake = None
         self._state = _TAKEN
         self._taker = protocol
         leftover, self._buffer = self._buffer, b""
-        self.deadline = self.stalled = inf
-        self.transport.unregisterProducer()
+        self.deadline = inf
+        self._out.release()
         self._regulate()
         protocol.makeConnection(self.transport)
         return self.transport, leftover
@@ -542,111 +479,38 @@ class Channel:
     # -- writing
 
     def send(self, data: bytes) -> None:
-        """Write bytes of the current answer.
+        """Write bytes of the current answer."""
+        if self._state < _ENDING:
+            self._out.send(data)
 
-        They go to the socket at once where nothing is waiting: the reactor would ask for two more system calls and
-        another turn. What does not fit is given to the transport in slices.
-        """
-        if self._state >= _ENDING:
-            return
-        if self._queue:
-            self._queue.append(memoryview(data))
-            return
-        sent = self._send_now(data)
-        if sent == len(data):
-            return
-        if len(data) - sent <= SLICE:
-            self.transport.write(data[sent:] if sent else data)
-        else:
-            self._queue.append(memoryview(data)[sent:])
-            self._pump()
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Let the client's pace govern who makes the current answer (`IConsumer`)."""
+        self._out.register(producer, streaming=streaming)
 
-    def _send_now(self, data: bytes) -> int:
-        """Give bytes to the socket itself, if it waits for none; give how many it took."""
-        socket = self._socket
-        if socket is None or socket.dataBuffer or socket._tempDataBuffer or not socket.connected:  # noqa: SLF001
-            return 0
-        sent = 0
-        while True:
-            part = socket.writeSomeData(data[sent:] if sent else data)
-            if not isinstance(part, int) or part <= 0:
-                return sent  # an error will be met again, and dealt with, by the reactor
-            sent += part
-            if sent == len(data) or part < socket.SEND_LIMIT:
-                return sent
+    def unregisterProducer(self) -> None:
+        """Forget the producer (`IConsumer`)."""
+        self._out.unregister()
 
-    def _pump(self) -> None:
-        """Give the transport as much as it takes."""
-        queue = self._queue
-        while queue and not self._transport_full:
-            first = queue[0]
-            if len(first) > SLICE:
-                queue[0] = first[SLICE:]
-                first = first[:SLICE]
-            else:
-                queue.popleft()
-            self.transport.write(bytes(first))
+    def _patience(self) -> float:
+        return self.site.seconds() + self._limits.body_timeout
 
-    def pauseProducing(self) -> None:
-        """Learn that the transport has enough (`IPushProducer`)."""
-        if not self._transport_full:
-            self._transport_full = True
-            self._taken = bytes_taken(self.transport)
-            self.stalled = self.site.seconds() + self._limits.body_timeout
-            if self._producer is not None:
-                self._producer.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """Learn that the transport takes more (`IPushProducer`)."""
-        self._transport_full = False
-        self._pump()
-        if self._transport_full:
-            return
-        self.stalled = inf
-        if self._producer is not None:
-            self._producer.resumeProducing()
+    def _drained(self) -> None:
         if self._state == _ENDING:
             self._shut()
         elif not self._busy:
             self._run()
-
-    def stopProducing(self) -> None:
-        """Learn that nothing can be written any more (`IPushProducer`)."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.stopProducing()
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Let the client's pace govern who makes the current answer (`IConsumer`)."""
-        if self._producer is not None:
-            raise RuntimeError("there is a producer already")
-        self._producer_pulls = not streaming
-        self._producer = producer = producer if streaming else _PullToPush(producer, self)
-        if not streaming:
-            producer.startStreaming()
-        if self._transport_full:
-            producer.pauseProducing()
-
-    def unregisterProducer(self) -> None:
-        """Forget the producer (`IConsumer`)."""
-        self._unregister()
-
-    def _unregister(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None and self._producer_pulls:
-            producer.stopStreaming()
 
     # -- ending
 
     def _refuse(self, error: GatewayError) -> None:
         """Answer to a body that is no good, and close."""
         self._keep = False
-        request, sink = self._request, self._sink
+        request, intake = self._request, self._intake
         if request is None:  # it was answered before
             self._end(linger=True)
             return
-        self._sink = None
-        if sink is not None:
+        if intake is not None and intake.sink is not None:
+            sink, intake.sink = intake.sink, None
             self._tell(sink.aborted, Failure(error))
         request.fail(error)
 
@@ -674,18 +538,17 @@ class Channel:
         self._state = _ENDING
         self._linger = linger
         self._buffer = b""
-        self._size = 0
+        self._intake = None
         self.deadline = inf
         self._regulate()
-        if not self._queue:
+        if not self._out.pending:
             self._shut()
 
     def _shut(self) -> None:
         """Everything is with the transport: let it close."""
-        self.stalled = inf
-        self.transport.unregisterProducer()
-        if self._linger and self._socket is not None:
-            self._socket.loseWriteConnection()
+        self._out.release()
+        if self._linger and self._out.socket is not None:
+            self._out.socket.loseWriteConnection()
         else:  # TLS goes on reading until the other end has closed as well
             self.transport.loseConnection()
         patience = LINGER_SECONDS if self._linger else self._limits.body_timeout
@@ -693,7 +556,7 @@ class Channel:
 
     def _hang_up(self) -> None:
         """Do not wait any longer for the client to close."""
-        if self._linger and self._socket is not None:
+        if self._linger and self._out.socket is not None:
             self._linger = False
             self.deadline = self.site.seconds() + self._limits.body_timeout
             self.transport.loseConnection()
@@ -706,11 +569,16 @@ class Channel:
             return
         if self._state != _TAKEN:
             self._state = _CLOSED
-        self.deadline = self.stalled = inf
-        self._queue.clear()
+        self.deadline = inf
+        self._out.drop()
         self.transport.abortConnection()
 
     # -- what the site asks
+
+    @property
+    def stalled(self) -> float:
+        """When to lose patience with a client that does not read; seconds of the reactor."""
+        return self._out.stalled
 
     def drain(self) -> None:
         """Close as soon as nothing is lost by it."""
@@ -726,13 +594,16 @@ class Channel:
     def expire(self, now: float) -> None:
         """Act on a deadline that has passed."""
         if self.stalled <= now:
-            self._lose_patience(now)
+            if not self._out.has_patience():
+                self.abort()
         elif not self._handshaken:
             self.abort()
-        elif self.deadline > now or (self._transport_full and self._state != _ENDING):
+        elif self.deadline > now or (self._out.full and self._state != _ENDING):
             return
         elif self._state == _ENDING:
             self._hang_up()
+        elif self._state == _ANSWER or (self._intake is not None and self._intake.paused):
+            self._check(now)
         elif self._state == _BODY:
             self._refuse(refusals.body_timeout())
         elif self._buffer or not (self._served or self.draining):
@@ -740,17 +611,12 @@ class Channel:
         else:
             self._end(linger=False)
 
-    def _lose_patience(self, now: float) -> None:
-        """Cut off a client that has taken nothing of its answer for long."""
-        taken = bytes_taken(self.transport)
-        if taken == self._taken:
-            self.abort()
-        else:
-            self._taken = taken
-            self.stalled = now + self._limits.body_timeout
+    def _check(self, now: float) -> None:
+        """Notice a client that left while nothing is read from it, or that uvloop did not tell of.
 
-    def check(self) -> None:
-        """Notice a client that left while nothing is read from it."""
+        After a reset that came together with data, uvloop tells of the data only.
+        """
+        self.deadline = now + CHECK_SECONDS
         if has_left(self.transport):
             self.abort()
 

@@ -113,7 +113,7 @@ class ForeignRequest(Request):
         """Learn that the client has left."""
         sink, self._sink = self._sink, None
         super().connectionLost(reason)
-        if sink is not None:
+        if sink is not None and not self.finished:
             self._tell(sink.aborted, reason)
 
     def give_up_body(self, error: GatewayError) -> None:

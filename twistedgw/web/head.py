@@ -156,23 +156,29 @@ def read_framing(fields: list[tuple[bytes, bytes]], minor: int) -> tuple[bytes |
             if host is not None:
                 raise refusals.malformed("there is more than one Host field")
             host = _checked_host(value)
-        elif name == b"content-length":
-            if length is not None:
-                raise refusals.malformed("the length of the body is ambiguous")
-            length = _length(value)
-        elif name == b"transfer-encoding":
-            if length is not None or not minor or value.lower() != b"chunked":
-                raise refusals.malformed("the only transfer coding is chunked, once, without Content-Length")
-            length = CHUNKED
         elif name == b"connection":
             connection = value if connection is None else connection + b"," + value
-        elif minor:
-            if value.lower() != b"100-continue":
-                raise refusals.expectation_failed()
-            expects = True
+        elif name == b"expect":
+            expects = expects or _expects(value, minor)
+        elif length is not None:
+            raise refusals.malformed("the length of the body is ambiguous")
+        else:
+            length = _length(value) if name == b"content-length" else _chunked(value, minor)
     if host is None and minor:
         raise refusals.malformed("the Host field is missing")
     return host, length or 0, connection, expects
+
+
+def _expects(value: bytes, minor: int) -> bool:
+    if minor and value.lower() != b"100-continue":
+        raise refusals.expectation_failed()
+    return bool(minor)
+
+
+def _chunked(coding: bytes, minor: int) -> int:
+    if not minor or coding.lower() != b"chunked":
+        raise refusals.malformed("the only transfer coding is chunked, in HTTP/1.1")
+    return CHUNKED
 
 
 def _length(value: bytes) -> int:

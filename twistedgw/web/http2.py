@@ -19,10 +19,10 @@ from twistedgw.web import refusals
 from twistedgw.web.foreign import ForeignRequest
 from twistedgw.web.head import locate
 from twistedgw.web.limits import LINGER_SECONDS
+from twistedgw.web.outgoing import hasten
+from twistedgw.web.peer import has_left
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import ITransport
-
     from twistedgw.web.limits import Limits
     from twistedgw.web.site import GatewaySite
     from twistedgw.web.wire import Fields
@@ -32,6 +32,7 @@ __all__ = ["H2Channel"]
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(rb"[\t -~\x80-\xff]*")
 _TARGET = re.compile(rb"[!-\"$-~]+")
+_LENGTH_DIGITS = 18
 _OF_A_CONNECTION = frozenset((b"keep-alive", b"proxy-connection", b"upgrade"))
 
 
@@ -52,12 +53,32 @@ def _read_head(headers: list[tuple[bytes, bytes]], limits: Limits) -> _Head:
     Raises:
         GatewayError: it is malformed (400), too long (414), too large or too much (431), or expects something (417).
     """
+    pseudo, fields = _read_fields(headers)
+    target = pseudo.get(b":path", b"")
+    if len(target) > limits.max_header_size:
+        raise refusals.too_long_target(limits.max_header_size)
+    if sum(len(name) + len(value) + 4 for name, value in headers) > limits.max_header_size:
+        raise refusals.too_large_head(limits.max_header_size)
+    if len(fields) > limits.max_headers:
+        raise refusals.too_many_fields(limits.max_headers)
+    method = pseudo.get(b":method", b"")
+    if _TARGET.fullmatch(target) is None or method == b"CONNECT":
+        raise refusals.malformed("the request target is malformed")
+    path, query, _ = locate(method, target)
+    named = dict(fields)
+    authority = pseudo.get(b":authority", named.get(b"host"))
+    if authority is not None and b"host" not in named:
+        fields.insert(0, (b"host", authority))
+    length, expects = _read_framing(named)
+    return _Head(method, target, path, query, authority, fields, length, expects)
+
+
+def _read_fields(headers: list[tuple[bytes, bytes]]) -> tuple[dict[bytes, bytes], list[tuple[bytes, bytes]]]:
+    """Part the pseudo-header fields from the others; put cookies together (RFC 9113 section 8.2.3)."""
     pseudo: dict[bytes, bytes] = {}
     fields: list[tuple[bytes, bytes]] = []
     cookies: list[bytes] = []
-    size = 0
     for name, value in headers:
-        size += len(name) + len(value) + 4
         if name.startswith(b":"):
             pseudo[name] = value
         elif _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
@@ -68,37 +89,18 @@ def _read_head(headers: list[tuple[bytes, bytes]], limits: Limits) -> _Head:
             fields.append((name, value))
     if cookies:
         fields.append((b"cookie", b"; ".join(cookies)))
-    target = pseudo.get(b":path", b"")
-    if len(target) > limits.max_header_size:
-        raise refusals.too_long_target(limits.max_header_size)
-    if size > limits.max_header_size:
-        raise refusals.too_large_head(limits.max_header_size)
-    if len(fields) > limits.max_headers:
-        raise refusals.too_many_fields(limits.max_headers)
-    method = pseudo.get(b":method", b"")
-    if _TARGET.fullmatch(target) is None or method == b"CONNECT":
-        raise refusals.malformed("the request target is malformed")
-    path, query, _ = locate(method, target)
-    named = dict(fields)
-    authority = pseudo.get(b":authority", named.get(b"host"))
+    return pseudo, fields
+
+
+def _read_framing(named: dict[bytes, bytes]) -> tuple[int | None, bool]:
+    """Give the body's length, where it is told, and whether 100 is expected."""
     length = named.get(b"content-length")
-    if length is not None and (not length.isdigit() or len(length) > 18):
+    if length is not None and (not length.isdigit() or len(length) > _LENGTH_DIGITS):
         raise refusals.malformed("Content-Length is not a number of bytes")
     expects = named.get(b"expect")
     if expects is not None and expects.lower() != b"100-continue":
         raise refusals.expectation_failed()
-    if authority is not None and b"host" not in named:
-        fields.insert(0, (b"host", authority))
-    return _Head(
-        method,
-        target,
-        path,
-        query,
-        authority,
-        fields,
-        None if length is None else int(length),
-        expects is not None,
-    )
+    return None if length is None else int(length), expects is not None
 
 
 class _H2Request(ForeignRequest):
@@ -114,6 +116,7 @@ class _H2Request(ForeignRequest):
         """Begin; the stream is ready to be written to.
 
         Args:
+            head: what is known of the request.
             complete: there is no body.
         """
         self.fields = head.fields
@@ -178,6 +181,7 @@ class _H2Request(ForeignRequest):
         """Lose patience with a client that sends nothing, or does not read.
 
         Args:
+            now: the reactor's time.
             queued: bytes of the answer that wait for the client.
         """
         if self._is_over() and not queued:
@@ -202,6 +206,8 @@ class H2Channel(H2Connection):
     requestFactory = _H2Request
     factory = None
     timeOut = None
+    transport: Any
+    site: Any
     deadline = stalled = -inf
     draining = False
     _gone = False
@@ -212,8 +218,9 @@ class H2Channel(H2Connection):
         self.site = site
         self._quiet_since = site.seconds()
 
-    def makeConnection(self, transport: ITransport) -> None:
+    def makeConnection(self, transport: Any) -> None:
         """Begin with a connection on which HTTP/2 was negotiated."""
+        hasten(transport)
         super().makeConnection(transport)
         transport.registerProducer(self, True)
         self.site.opened(self)
@@ -226,6 +233,34 @@ class H2Channel(H2Connection):
             self.site.closed(self)
         else:
             self._hang_up()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes from the client."""
+        super().dataReceived(data)
+        if not self._gone:
+            self._go_on()
+
+    # -- windows: Twisted's loop would spin on one that is shut, and fail on one that SETTINGS made negative
+
+    def _sendPrioritisedData(self, *_: object) -> None:
+        for stream_id, queue in self._outboundStreamQueues.items():
+            if queue and isinstance(queue[0], bytes) and self.conn.local_flow_control_window(stream_id) <= 0:
+                self.priority.block(stream_id)
+        super()._sendPrioritisedData()
+
+    def _go_on(self) -> None:
+        """Wake the loop where a window is open again."""
+        ready = False
+        for stream_id, queue in list(self._outboundStreamQueues.items()):
+            if queue and (not isinstance(queue[0], bytes) or self.conn.local_flow_control_window(stream_id) > 0):
+                self.priority.unblock(stream_id)
+                ready = True
+            if stream_id in self.streams:
+                self.streams[stream_id].windowUpdated()
+        waiting = self._sendingDeferred
+        if ready and waiting is not None:
+            self._sendingDeferred = None
+            waiting.callback(None)
 
     # -- streams
 
@@ -298,7 +333,6 @@ class H2Channel(H2Connection):
         self.draining = True
         frame = GoAwayFrame(0, last_stream_id=self.conn.highest_inbound_stream_id, error_code=ErrorCodes.NO_ERROR)
         self._tryToWriteControlData()
-        assert self.transport is not None
         self.transport.write(frame.serialize())
         if not self.streams:
             self._hang_up()
@@ -312,12 +346,11 @@ class H2Channel(H2Connection):
 
     def abort(self) -> None:
         """Cut the connection."""
-        assert self.transport is not None
         self.transport.abortConnection()
 
     def expire(self, now: float) -> None:
         """Look at the deadlines of all streams."""
-        if self._ending_at <= now:
+        if self._ending_at <= now or has_left(self.transport):
             self.abort()
             return
         try:
@@ -328,6 +361,3 @@ class H2Channel(H2Connection):
             self.abort()
         if not self.streams and now - self._quiet_since >= self.site.limits().idle_timeout:
             self.drain()
-
-    def check(self) -> None:
-        """Do nothing: an HTTP/2 connection is always read."""

@@ -9,7 +9,6 @@ from twistedgw.web.request import Request
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IProtocol, ITransport
-    from twisted.web.http_headers import Headers
 
     from twistedgw.web.channel import Channel
     from twistedgw.web.head import Head
@@ -44,17 +43,17 @@ class LeanRequest(Request):
     # -- what http.Request would have copied from its channel
 
     @property
-    def transport(self) -> ITransport:  # type: ignore[override]
+    def transport(self) -> Any:  # type: ignore[override]
         """The connection."""
         return self._connection.transport
 
     @property
-    def client(self) -> IAddress:  # type: ignore[override]
+    def client(self) -> IAddress:
         """The address at the other end."""
         return self._connection.getPeer()
 
     @property
-    def host(self) -> IAddress:  # type: ignore[override]
+    def host(self) -> IAddress:
         """The address at this end."""
         return self._connection.getHost()
 
@@ -142,6 +141,8 @@ class LeanRequest(Request):
         """Write a part of the body: of an answer begun by `start`, or else of one made by `setHeader` and the like."""
         if not self._streamed:
             super().write(data)
+            if self.channel is not None:
+                self.channel.flush()
             return
         if self.finished or self._disconnected or self._silent or not data:
             return
@@ -216,24 +217,10 @@ class LeanRequest(Request):
         """Let `protocol` have the connection; see `Request.take_over`."""
         if self._is_over() or self.startedWriting:
             raise RuntimeError("there is an answer already")
-        channel, self.channel = self.channel, None
+        self.channel = None
         self.finished = 1
-        return channel.take_over(protocol)
+        return self._connection.take_over(protocol)
 
 
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-
-
-def head_lines(code: bytes, reason: bytes, headers: Headers) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """Write the head of an answer that a resource made by `setHeader`.
-
-    Returns:
-        its lines, and the fields about framing, which are among the lines but for Connection and Date.
-    """
-    fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
-    others, framing = wire.split_framing(fields)
-    date = framing.get(b"date") or wire.date_now()
-    others.append((b"Date", date))
-    others += [(name, framing[name]) for name in (b"content-length", b"transfer-encoding") if name in framing]
-    return [b"HTTP/1.1 %b %b\r\n" % (code, reason), wire.field_lines(others)], framing

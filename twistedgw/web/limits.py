@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DISCARDED", "FRESH_SECONDS", "LINGER_BYTES", "LINGER_SECONDS", "READ_AHEAD", "SLICE", "Limits"]
+__all__ = [
+    "CHECK_SECONDS",
+    "DISCARDED",
+    "FRESH_SECONDS",
+    "LINGER_BYTES",
+    "LINGER_SECONDS",
+    "READ_AHEAD",
+    "SLICE",
+    "Limits",
+]
 
 READ_AHEAD = 16 * 1024
 """Bytes of later requests that are read while one is being answered; then the client has to wait."""
@@ -20,6 +29,9 @@ LINGER_BYTES = 4 * 1024 * 1024
 
 LINGER_SECONDS = 5.0
 """How long such a connection is kept at the most."""
+
+CHECK_SECONDS = 1.0
+"""How often the kernel is asked whether a client is still there, while nothing is expected of it."""
 
 FRESH_SECONDS = 1.0
 """How long a connection without any request yet is kept while the site drains: its request may be on the way."""

@@ -81,9 +81,6 @@ class Negotiation:
         """Give up a handshake."""
         self.abort()
 
-    def check(self) -> None:
-        """Do nothing: a handshake is always read."""
-
     def drain(self) -> None:
         """Give up a handshake."""
         self.abort()

@@ -16,7 +16,8 @@ from twistedgw.errors import GatewayError
 from twistedgw.web import refusals, wire
 from twistedgw.web.foreign import ForeignRequest
 from twistedgw.web.head import CHUNKED, locate, read_framing
-from twistedgw.web.limits import FRESH_SECONDS, LINGER_BYTES
+from twistedgw.web.limits import CHECK_SECONDS, FRESH_SECONDS, LINGER_BYTES
+from twistedgw.web.peer import has_left
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -96,6 +97,7 @@ class _PlainRequest(ForeignRequest):
             super().finish()
         else:
             self._held = True
+            self._sink = None
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -124,15 +126,16 @@ class PlainChannel(HTTPChannel):
         deadline: when to lose patience with the client; seconds of the reactor.
     """
 
-    requestFactory = _PlainRequest
+    requestFactory: Any = _PlainRequest
+    transport: Any
     factory = None
     timeOut = None
     deadline = inf
     stalled = inf
     draining = False
     _in_head = True
+    _paused = False
     _refused = False
-    _served = False
     _limits: Limits
 
     def __init__(self, site: GatewaySite) -> None:
@@ -158,7 +161,7 @@ class PlainChannel(HTTPChannel):
         if not self.requests and not self._in_head:
             self._in_head = True
             self.deadline = self.site.seconds() + self._limits.header_timeout
-        elif self.deadline < inf and not self._in_head:
+        elif not self._in_head and not self._handlingRequest and not self._paused:
             self.deadline = self.site.seconds() + self._limits.body_timeout
         super().dataReceived(data)
 
@@ -177,8 +180,7 @@ class PlainChannel(HTTPChannel):
     def allHeadersReceived(self) -> None:
         """Begin a request."""
         super().allHeadersReceived()
-        self._in_head = False
-        self._served = True
+        self._in_head = self._paused = False
         request = self._current()
         if self.draining:
             self.let_end()
@@ -191,7 +193,7 @@ class PlainChannel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         """Go on with a request whose body has come."""
-        self.deadline = inf
+        self.deadline = self.site.now + CHECK_SECONDS
         if not self._refused:
             super().allContentReceived()
 
@@ -247,11 +249,13 @@ class PlainChannel(HTTPChannel):
 
     def pause_body(self) -> None:
         """Stop reading."""
-        self.deadline = inf
+        self._paused = True
+        self.deadline = self.site.now + CHECK_SECONDS
         self._networkProducer.pauseProducing()
 
     def resume_body(self) -> None:
         """Read again."""
+        self._paused = False
         self.deadline = self.site.seconds() + self._limits.body_timeout
         self._networkProducer.resumeProducing()
 
@@ -268,10 +272,10 @@ class PlainChannel(HTTPChannel):
         if self._current() is not None:
             if not self._in_head:
                 self.let_end()
-        elif self._served:
+        elif self._in_head:
+            self.deadline = min(self.deadline, self.site.seconds() + FRESH_SECONDS)
+        else:
             self.loseConnection()
-        elif not self._in_head or self.deadline > self.site.seconds() + FRESH_SECONDS:
-            self.deadline = self.site.seconds() + FRESH_SECONDS
 
     def expire(self, now: float) -> None:
         """Act on a deadline that has passed."""
@@ -281,6 +285,10 @@ class PlainChannel(HTTPChannel):
         self.deadline = now + self._limits.body_timeout
         if self._refused or self.transport.disconnecting:
             self.abort()
+        elif request is not None and (self._handlingRequest or self._paused):
+            self.deadline = now + CHECK_SECONDS
+            if has_left(self.transport):
+                self.abort()
         elif request is not None and not self._in_head:
             request.give_up_body(refusals.body_timeout())
             self._refused = True
@@ -290,6 +298,3 @@ class PlainChannel(HTTPChannel):
         else:
             self._refused = True
             self.loseConnection()
-
-    def check(self) -> None:
-        """Do nothing: this channel is always read, but for bodies that wait."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from twistedgw.errors import GatewayError
 from twistedgw.status import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "body_timeout",

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 from twisted.logger import Logger
 from twisted.web import server
+from twisted.web.error import UnsupportedMethod
 from twisted.web.http import RESPONSES
 from twisted.web.http_headers import Headers
-from twisted.web.resource import UnsupportedMethod
 
 from twistedgw.web import refusals, wire
 from twistedgw.web.lazy import lazy
@@ -72,6 +72,7 @@ class Request(server.Request):
     exchange: Any = None
     on_disconnect: Callable[[Failure], object] | None = None
     channel: Any = None
+    site: Any = None
     queued = False
     _log = Logger(namespace="twistedgw.web")
     _trailers: Fields = ()
@@ -79,7 +80,7 @@ class Request(server.Request):
     # -- what is made only where somebody asks
 
     @lazy
-    def requestHeaders(self) -> Headers:  # type: ignore[override]
+    def requestHeaders(self) -> Headers:
         """The fields, as Twisted has them."""
         headers = Headers()
         for name, value in self.fields:
@@ -87,7 +88,7 @@ class Request(server.Request):
         return headers
 
     @lazy
-    def responseHeaders(self) -> Headers:  # type: ignore[override]
+    def responseHeaders(self) -> Headers:
         """The answer's fields, where it is given by `setHeader`."""
         return Headers()
 
@@ -109,38 +110,38 @@ class Request(server.Request):
         return self._first_fields.get(name)
 
     @lazy
-    def content(self) -> BytesIO:  # type: ignore[override]
+    def content(self) -> BytesIO:
         """The body as a file."""
         return BytesIO(self.body)
 
     @lazy
-    def args(self) -> dict[bytes, list[bytes]]:  # type: ignore[override]
+    def args(self) -> dict[bytes, list[bytes]]:
         """The query taken apart; forms in bodies are not."""
         return cast("dict[bytes, list[bytes]]", parse_qs(self.query, keep_blank_values=True))
 
     @lazy
-    def notifications(self) -> list[Deferred[None]]:  # type: ignore[override]
+    def notifications(self) -> list[Deferred[None]]:
         """Those of `notifyFinish`."""
         return []
 
     @lazy
-    def cookies(self) -> list[bytes]:  # type: ignore[override]
+    def cookies(self) -> list[bytes]:
         """The answer's."""
         return []
 
     @lazy
-    def received_cookies(self) -> dict[bytes, bytes]:  # type: ignore[override]
+    def received_cookies(self) -> dict[bytes, bytes]:
         """The client's."""
         pairs = (part.partition(b"=") for name, value in self.fields if name == b"cookie" for part in value.split(b";"))
         return {name.strip(): value for name, mark, value in pairs if mark}
 
     @lazy
-    def prepath(self) -> list[bytes]:  # type: ignore[override]
+    def prepath(self) -> list[bytes]:
         """Segments of the path that a resource tree has gone."""
         return []
 
     @lazy
-    def postpath(self) -> list[bytes]:  # type: ignore[override]
+    def postpath(self) -> list[bytes]:
         """Segments of the path that are left, decoded."""
         return [unquote_to_bytes(segment) for segment in self.path[1:].split(b"/")]
 
@@ -278,8 +279,11 @@ class Request(server.Request):
         self._disconnected = True
         self.channel = None
         left, self.on_disconnect = self.on_disconnect, None
-        if left is not None:
-            left(reason)
+        if left is not None and not self.finished:
+            try:
+                left(reason)
+            except Exception:  # noqa: BLE001 - a bug in a resource must not keep others from learning of it
+                self._log.failure("bug in a resource")
         for waiting in self.__dict__.pop("notifications", ()):
             waiting.errback(reason)
 

@@ -149,7 +149,12 @@ class Exchange:
 
     def _succeeded(self, result: Result) -> None:
         assert self._rest is not None
-        self._answer(self._rest.reply(result), Code.OK)
+        try:
+            reply = self._rest.reply(result)
+        except GatewayError as error:  # the message has no form that the client takes
+            self._fail(error)
+        else:
+            self._answer(reply, Code.OK)
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.protocol import ServerFactory
 from twisted.web.http import H2_ENABLED
-from zope.interface import implementer
 
 from twistedgw.web.channel import Channel
 from twistedgw.web.negotiation import Negotiation
@@ -35,15 +33,18 @@ _SWEEP_SECONDS = 1.0
 class Connection(Protocol):
     """What a site asks of a connection."""
 
-    deadline: float
-    stalled: float
+    @property
+    def deadline(self) -> float:
+        """When to lose patience with what the client sends; seconds of the reactor."""
+        ...
+
+    @property
+    def stalled(self) -> float:
+        """When to lose patience with a client that does not read."""
+        ...
 
     def expire(self, now: float) -> None:
         """Act on a deadline that may have passed."""
-        ...
-
-    def check(self) -> None:
-        """Notice a client that left while nothing is read from it."""
         ...
 
     def drain(self) -> None:
@@ -64,9 +65,11 @@ def acceptable_protocols(http2: bool) -> list[bytes]:
     return [b"h2", b"http/1.1"] if http2 and H2_ENABLED else [b"http/1.1"]
 
 
-@implementer(IProtocolNegotiationFactory)
 class GatewaySite(ServerFactory):
     """Serves one resource, over plain TCP or behind `TLSMemoryBIOFactory`. Reactor thread only.
+
+    It is no `IProtocolNegotiationFactory`: with that, older Twisted would set ALPN anew on the context of each
+    connection, which newer pyOpenSSL forbids. Whoever makes the context asks `acceptable_protocols`.
 
     Attributes:
         resource: answers every request (`isLeaf`). Where it has a method ``begin(request)``, that is called once the
@@ -74,7 +77,7 @@ class GatewaySite(ServerFactory):
             collected within its limit, and ``render`` is called.
         http2: whether HTTP/2 is offered to new TLS connections.
         llhttp: whether new connections get our own channel; Twisted's otherwise.
-        unread: connections that are not being read.
+        now: the reactor's time at the last look at the connections; cheaper than asking for it.
         draining: no connection takes another request.
     """
 
@@ -108,7 +111,7 @@ class GatewaySite(ServerFactory):
         self.llhttp = llhttp
         self.reactor = reactor
         self.seconds: Callable[[], float] = reactor.seconds
-        self.unread: set[Connection] = set()
+        self.now = reactor.seconds()
         self.draining = False
         self._open: set[Connection] = set()
         self._drained: list[Deferred[None]] = []
@@ -120,7 +123,8 @@ class GatewaySite(ServerFactory):
         """Make the protocol of a new connection (`IProtocolFactory`)."""
         if self.http2 and H2_ENABLED:
             return Negotiation(self)
-        return self.channel()
+        protocol: IProtocol = self.channel()
+        return protocol
 
     def channel(self) -> Any:
         """Make an HTTP/1 channel."""
@@ -130,10 +134,6 @@ class GatewaySite(ServerFactory):
     def acceptable_protocols(self) -> list[bytes]:
         """What ALPN offers, best first."""
         return acceptable_protocols(self.http2)
-
-    def acceptableProtocols(self) -> list[bytes]:
-        """Give what ALPN offers, best first (`IProtocolNegotiationFactory`)."""
-        return self.acceptable_protocols
 
     # -- connections
 
@@ -148,12 +148,12 @@ class GatewaySite(ServerFactory):
         if self.draining:
             connection.drain()
         if self._sweep_call is None:
+            self.now = self.seconds()
             self._plan_sweep()
 
     def closed(self, connection: Connection) -> None:
         """Learn that a connection is gone."""
         self._open.discard(connection)
-        self.unread.discard(connection)
         if self._open:
             return
         if self._sweep_call is not None:
@@ -171,11 +171,9 @@ class GatewaySite(ServerFactory):
     def _sweep(self) -> None:
         """Look at the deadlines of all connections: cheaper than a timer for each of them."""
         self._plan_sweep()
-        now = self.seconds()
+        now = self.now = self.seconds()
         for connection in [each for each in self._open if each.deadline <= now or each.stalled <= now]:
             connection.expire(now)
-        for connection in tuple(self.unread):
-            connection.check()
 
     def drain(self) -> Deferred[None]:
         """Close every connection as soon as nothing is lost by it: idle ones now, others after their answers.

@@ -6,10 +6,24 @@ import re
 from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 from time import time
+from typing import TYPE_CHECKING
 
 from twisted.web.http import RESPONSES
 
-__all__ = ["BODILESS", "Fields", "clean_fields", "date_now", "field_lines", "opening", "split_framing"]
+if TYPE_CHECKING:
+    from twisted.web.http_headers import Headers
+
+__all__ = [
+    "BODILESS",
+    "Fields",
+    "clean_fields",
+    "date_now",
+    "field_lines",
+    "head_lines",
+    "opening",
+    "ordinary_head",
+    "split_framing",
+]
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -102,6 +116,21 @@ def head_lines(status: int, fields: Fields) -> tuple[bytes, dict[bytes, bytes]]:
         others.append((b"Date", framing.get(b"date") or date_now()))
         lines = status_line(status) + field_lines(others)
     return lines, framing
+
+
+def ordinary_head(code: bytes, reason: bytes, headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
+    """Write the beginning of an answer that a resource made by `setHeader`.
+
+    Returns:
+        the lines, and the fields about framing, which are among the lines but for Connection.
+
+    Raises:
+        ValueError: the name of a field is malformed.
+    """
+    others, framing = split_framing([(name, value) for name, values in headers.getAllRawHeaders() for value in values])
+    others.append((b"Date", framing.get(b"date") or date_now()))
+    others += [(name, framing[name]) for name in (b"content-length", b"transfer-encoding") if name in framing]
+    return b"HTTP/1.1 %b %b\r\n" % (code, reason) + field_lines(others), framing
 
 
 def field_lines(fields: Fields) -> bytes:

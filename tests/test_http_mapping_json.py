@@ -6,10 +6,9 @@ import json
 import math
 from typing import Any
 
+import codec_types as types
 import pytest
 from google.protobuf import json_format
-
-from tests import codec_types as types
 
 
 def out(name: str, value: Any) -> str:

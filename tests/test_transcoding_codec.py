@@ -7,13 +7,13 @@ import sys
 import threading
 import time
 
+import codec_types as types
 import pytest
+from codec_strategies import JSON_FORMAT_KNOWS_EXTENSIONS
+from codec_types import codec, descriptor, make, pool, read, refused, written
 from google.protobuf import json_format
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from tests import codec_types as types
-from tests.codec_strategies import JSON_FORMAT_KNOWS_EXTENSIONS
-from tests.codec_types import codec, descriptor, make, pool, read, refused, written
 from twistedgw.errors import GatewayError, InvalidArgument
 from twistedgw.transcoding import jsontext
 from twistedgw.transcoding.codec import Codec, JsonOptions, check_required, parse_json

@@ -8,12 +8,12 @@ import json
 import os
 from dataclasses import fields, replace
 
+import codec_strategies as strategies
 from google.protobuf import json_format
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from tests import codec_strategies as strategies
 from twistedgw.errors import InvalidArgument
 from twistedgw.transcoding.codec import Codec, JsonOptions, parse_json
 

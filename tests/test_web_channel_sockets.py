@@ -331,11 +331,17 @@ class ResetTests(SocketTests):
 
 
 class OtherTransportTests(SocketTests):
+    folder = None
+
+    async def tearDown(self):
+        await super().tearDown()
+        if self.folder is not None:
+            shutil.rmtree(self.folder)
+
     async def test_unix(self):
         """On a UNIX socket there is no peer's address."""
-        folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, folder)
-        path = os.path.join(folder, "socket")
+        self.folder = tempfile.mkdtemp()
+        path = os.path.join(self.folder, "socket")
         await self.serve(endpoint=f"unix:{path}")
         caller = await endpoints.UNIXClientEndpoint(reactor, path).connect(Factory.forProtocol(Caller))
         self.callers.append(caller)

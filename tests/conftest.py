@@ -2,8 +2,13 @@
 
 import asyncio
 
+from hypothesis import settings
 from twisted.internet import asyncioreactor
 
 LOOP = asyncio.new_event_loop()
 asyncio.set_event_loop(LOOP)
 asyncioreactor.install(LOOP)
+
+# How long an example takes is the machine's matter.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")

@@ -134,9 +134,7 @@ class ForeignTests(TestCase):
         ids = {server["ref"]["serverId"] for server in servers["server"]}
         self.assertTrue(all(isinstance(each, str) for each in ids))
         sockets = [
-            listening["socketId"]
-            for server in servers["server"]
-            for listening in server.get("listenSocket", [])
+            listening["socketId"] for server in servers["server"] for listening in server.get("listenSocket", [])
         ]
         answer = await gateway.get(f"/channelz/sockets/{sockets[0]}")
         self.assertEqual(answer.json["socket"]["ref"]["socketId"], sockets[0])

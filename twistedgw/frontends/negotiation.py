@@ -8,7 +8,16 @@ from functools import lru_cache
 from twistedgw.errors import GatewayError, InvalidArgument
 from twistedgw.status import Code
 
-__all__ = ["MAX_MEMBERS", "PROTOBUF_TYPES", "accepts_gzip", "check_size", "decode_body", "gzip", "wants_protobuf"]
+__all__ = [
+    "MAX_MEMBERS",
+    "PROTOBUF_TYPES",
+    "accepts_gzip",
+    "body_too_large",
+    "check_size",
+    "decode_body",
+    "gzip",
+    "wants_protobuf",
+]
 
 PROTOBUF_TYPES = ("application/protobuf", "application/x-protobuf")
 _GZIP_FROM = 1024
@@ -64,6 +73,16 @@ def gzip(body: bytes) -> bytes | None:
     return packed if len(packed) < len(body) else None
 
 
+def body_too_large(limit: int) -> GatewayError:
+    """Give the error of a body over the limit: 413."""
+    return GatewayError(
+        Code.RESOURCE_EXHAUSTED,
+        f"the body has more than {limit} bytes",
+        reason="REQUEST_TOO_LARGE",
+        http_status_=413,
+    )
+
+
 def check_size(size: int, limit: int) -> None:
     """Make sure that a request's body is not too large, as it came.
 
@@ -71,12 +90,7 @@ def check_size(size: int, limit: int) -> None:
         GatewayError: 413.
     """
     if size > limit:
-        raise GatewayError(
-            Code.RESOURCE_EXHAUSTED,
-            f"the body has more than {limit} bytes",
-            reason="REQUEST_TOO_LARGE",
-            http_status_=413,
-        )
+        raise body_too_large(limit)
 
 
 def decode_body(body: bytes, encoding: str | None, limit: int) -> bytes:

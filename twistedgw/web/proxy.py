@@ -19,6 +19,7 @@ from twistedgw.backends.http import ENCODING, HttpUpstream
 from twistedgw.errors import GatewayError
 from twistedgw.frontends.failure import INTERNAL, error_reply
 from twistedgw.frontends.metadata import HOP_BY_HOP
+from twistedgw.frontends.negotiation import check_size
 from twistedgw.status import Code
 
 if TYPE_CHECKING:
@@ -243,13 +244,8 @@ class _Body:
 
     def check(self, size: Any) -> None:
         """Raise 413 where a size is over the limit."""
-        if size is not UNKNOWN_LENGTH and size > self._limit:
-            raise GatewayError(
-                Code.RESOURCE_EXHAUSTED,
-                f"the body has more than {self._limit} bytes",
-                reason="REQUEST_TOO_LARGE",
-                http_status_=413,
-            )
+        if size is not UNKNOWN_LENGTH:
+            check_size(size, self._limit)
 
     def write(self, data: bytes) -> None:
         self._seen += len(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twistedgw.errors import GatewayError
+from twistedgw.frontends.negotiation import body_too_large
 from twistedgw.status import Code
 
 if TYPE_CHECKING:
@@ -67,16 +68,6 @@ def too_many_fields(limit: int) -> GatewayError:
         f"there are more than {limit} header fields",
         reason="HEADERS_TOO_LARGE",
         http_status_=431,
-    )
-
-
-def body_too_large(limit: int) -> GatewayError:
-    """Refuse a body over the limit: 413."""
-    return GatewayError(
-        Code.RESOURCE_EXHAUSTED,
-        f"the body has more than {limit} bytes",
-        reason="REQUEST_TOO_LARGE",
-        http_status_=413,
     )
 
 

@@ -27,8 +27,6 @@ class Generation:
         """Give a lease back."""
         self.leases -= 1
         self._registry.in_flight -= 1
-        if not self._registry.in_flight:
-            self._registry.idle()
         if self.retired and not self.leases:
             self._registry.drop(self)
 
@@ -38,7 +36,6 @@ class Registry:
 
     Attributes:
         in_flight: leases that are out, over all generations.
-        idle: called each time that the last lease is back.
     """
 
     def __init__(self, retired: Callable[[Snapshot], None] = lambda _: None) -> None:
@@ -51,7 +48,6 @@ class Registry:
         self._current: Generation | None = None
         self._older: list[Generation] = []
         self.in_flight = 0
-        self.idle: Callable[[], None] = lambda: None
 
     @property
     def snapshot(self) -> Snapshot:

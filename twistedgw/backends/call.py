@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from twisted.internet.defer import Deferred
 
+    from twistedgw.backends.failures import CallError
     from twistedgw.backends.places import Places
     from twistedgw.config.model import Backend
 
-__all__ = ["Bridge", "Call", "Metadata", "Result", "Upstream"]
+__all__ = ["Bridge", "Call", "Metadata", "Receiver", "Result", "Stream", "StreamCall", "Upstream"]
 
 Metadata = Sequence[tuple[str, "str | bytes"]]
 """gRPC metadata: lower-case keys; keys that end in ``-bin`` have bytes, all others str."""
@@ -80,6 +81,76 @@ class Result:
     trailing_metadata: Metadata
 
 
+@dataclass(slots=True)
+class StreamCall:
+    """One gRPC call that is to be made as a stream: whichever of the two sides streams, or both.
+
+    Attributes:
+        upstream: where it goes.
+        method: the RPC; its types belong to the pool of the plugin that is bound.
+        timeout: seconds that are left, counted from now; None for no deadline.
+        metadata: sent with the call.
+    """
+
+    upstream: Any
+    method: MethodDescriptor
+    timeout: float | None
+    metadata: Metadata = ()
+
+
+class Receiver(Protocol):
+    """Takes what comes back of a stream. Called on the reactor thread, in this order: headers, messages, the end."""
+
+    def headers(self, metadata: Metadata) -> None:
+        """Take the backend's initial metadata: at most once, before every message."""
+        ...
+
+    def message(self, message: Message) -> None:
+        """Take one message of the RPC's output type. Never called while the stream is paused."""
+        ...
+
+    def ready(self) -> None:
+        """Learn that more requests may be sent, after `Stream.send` has given False."""
+        ...
+
+    def ended(self, error: CallError | None, trailing: Metadata) -> None:
+        """Learn that the call is over: once, and nothing is called after it.
+
+        Args:
+            error: None for OK.
+            trailing: the backend's trailers, as far as they came.
+        """
+        ...
+
+
+class Stream(Protocol):
+    """A stream on its way. Reactor thread only; after its end every method does nothing."""
+
+    def send(self, message: Message) -> bool:
+        """Send one message of the RPC's input type.
+
+        Returns:
+            whether more may be sent at once; where not, `Receiver.ready` tells when (what is sent before that is kept).
+        """
+        ...
+
+    def half_close(self) -> None:
+        """Say that no more messages will be sent."""
+        ...
+
+    def pause(self) -> None:
+        """Let the backend wait: no message is delivered until `resume`, and no more than one is held here."""
+        ...
+
+    def resume(self) -> None:
+        """Go on delivering messages."""
+        ...
+
+    def cancel(self) -> None:
+        """Give the call up. `Receiver.ended` is called, with CANCELLED, before this returns."""
+        ...
+
+
 class Bridge(Protocol):
     """The one seam between the reactor and gRPC. Reactor thread only, but for `upstream`.
 
@@ -108,6 +179,15 @@ class Bridge(Protocol):
 
         Cancelling the Deferred cancels the call. It fires with a `Result` or fails with a `CallError`
         (`twistedgw.backends.failures`), never with anything else.
+        """
+        ...
+
+    def stream(self, call: StreamCall, receiver: Receiver) -> Stream:
+        """Begin a stream. For an RPC with one request, that is sent by `Stream.send` and `Stream.half_close` too.
+
+        A call that cannot be made (no place, a closed channel, metadata that cannot be sent) is told by
+        `Receiver.ended`, never by an exception, and not before this has returned. A place is held until the call has
+        really ended.
         """
         ...
 

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ["Fields", "Head", "Reply"]
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from twistedgw.backends.call import Call, Metadata, Result, StreamCall
+    from twistedgw.backends.failures import CallError
+    from twistedgw.errors import GatewayError
+
+__all__ = ["Ending", "Fields", "Head", "Reply", "StreamExchange", "UnaryExchange"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 """HTTP header fields in order, names in lower case."""
@@ -60,3 +68,120 @@ class Reply:
     fields: list[tuple[bytes, bytes]]
     body: bytes
     trailers: Sequence[tuple[bytes, bytes]] = ()
+
+
+@dataclass(slots=True)
+class Ending:
+    """How an answer that has begun comes to its end.
+
+    Attributes:
+        data: the last of the body.
+        trailers: HTTP trailers.
+        cut: whether the connection (HTTP/2: the stream) is aborted after `data`, so that the end is visibly none.
+    """
+
+    data: bytes = b""
+    trailers: Sequence[tuple[bytes, bytes]] = ()
+    cut: bool = False
+
+
+class UnaryExchange(Protocol):
+    """One request that becomes a unary call, in one wire format: `open`, then `reply` or `failure`. Sans-I/O."""
+
+    def open(self, body: bytes, *, max_body: int, request_timeout: float) -> Call:
+        """Read the request into a call.
+
+        Args:
+            body: as it came, with its Content-Encoding.
+            max_body: bytes that it may decode to.
+            request_timeout: seconds; the gateway's default for an API that sets none.
+
+        Raises:
+            GatewayError: the request cannot be taken.
+        """
+        ...
+
+    def reply(self, result: Result) -> Reply:
+        """Write the answer of a call that ended with OK.
+
+        Raises:
+            GatewayError: the message has no form that the client takes.
+        """
+        ...
+
+    def failure(self, error: GatewayError | CallError) -> Reply:
+        """Write the answer of a request that failed."""
+        ...
+
+
+class StreamExchange(Protocol):
+    """One request that becomes a stream, in one wire format. Sans-I/O; one request at a time.
+
+    `open` comes first. Then, as they arrive: `feed` for each part of the body and `feed_end` for its end; `start`,
+    `message` and `end` for what the backend gives. `failure` stands in for everything before `start`, `break_off` for
+    an error after it. For an RPC whose answer does not stream (`single`) there is `reply` instead of these four.
+
+    Attributes:
+        single: whether the backend's answer is one message, which `reply` writes as a whole.
+        heartbeat: what is written after so many seconds of silence, to keep proxies from closing; None for nothing.
+        start_within: seconds after which the head is sent though nothing has come from the backend; None for never.
+    """
+
+    single: bool
+    heartbeat: tuple[float, bytes] | None
+    start_within: float | None
+
+    def open(self, *, max_message: int) -> StreamCall:
+        """Read the head into a call.
+
+        Args:
+            max_message: bytes that one message of the request may have, decoded.
+
+        Raises:
+            GatewayError: the request cannot be taken.
+        """
+        ...
+
+    def feed(self, data: bytes) -> Sequence[Message]:
+        """Take a part of the body; give the messages that it completes.
+
+        Raises:
+            GatewayError: it is malformed, or too large; the error names the item's index.
+        """
+        ...
+
+    def feed_end(self) -> Sequence[Message]:
+        """Learn that the body is complete; give the messages that are left.
+
+        Raises:
+            GatewayError: as `feed`.
+        """
+        ...
+
+    def start(self, initial: Metadata) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Give the answer's status, its fields, and the bytes before the first message."""
+        ...
+
+    def message(self, message: Message) -> bytes:
+        """Write one message.
+
+        Raises:
+            GatewayError: the message has no form that the client takes; it goes to `break_off`.
+        """
+        ...
+
+    def end(self, trailing: Metadata) -> Ending:
+        """Write the end of a stream that ended with OK."""
+        ...
+
+    def break_off(self, error: GatewayError | CallError) -> Ending:
+        """Write an error after the answer has begun."""
+        ...
+
+    def reply(self, result: Result) -> Reply:
+        """Write the whole answer of a call with one message."""
+        ...
+
+    def failure(self, error: GatewayError | CallError) -> Reply:
+        """Write the whole answer of a request that failed before the answer has begun."""
+        ...

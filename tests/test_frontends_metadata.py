@@ -23,7 +23,7 @@ def head(*fields: tuple[bytes, bytes], **changes: Any) -> Head:
 
 def passed(*fields: tuple[bytes, bytes]) -> list[tuple[str, str | bytes]]:
     """Give the metadata without the four that the gateway sets, which come last."""
-    return request_metadata(head(*fields))[:-4]
+    return list(request_metadata(head(*fields))[:-4])
 
 
 def refused(name: bytes, value: bytes) -> InvalidArgument:
@@ -119,7 +119,7 @@ def test_text_that_grpc_cannot_carry(value: bytes) -> None:
 
 
 def test_what_the_gateway_sets() -> None:
-    made = request_metadata(head(chain="1.2.3.4, ::1", authority="Ä.de:8", secure=True, request_id="r"))
+    made = list(request_metadata(head(chain="1.2.3.4, ::1", authority="Ä.de:8", secure=True, request_id="r")))
     assert made == [
         ("x-forwarded-for", "1.2.3.4, ::1"),
         ("x-forwarded-proto", "https"),
@@ -145,7 +145,7 @@ def test_any_fields_become_metadata_that_can_be_sent(
 ) -> None:
     """Nothing but InvalidArgument comes out, and what passes is what gRPC takes."""
     try:
-        metadata = request_metadata(head(*fields, chain=chain, authority=authority))
+        metadata = list(request_metadata(head(*fields, chain=chain, authority=authority)))
     except InvalidArgument:
         return
     sendable(metadata)

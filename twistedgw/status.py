@@ -58,9 +58,9 @@ def http_status(code: int) -> int:
     return _HTTP_STATUS.get(code, 500)  # type: ignore[call-overload, no-any-return]
 
 
+_NAMES = {int(code): code.name for code in Code}
+
+
 def code_name(code: int) -> str:
     """Give a code's name as in ``code.proto``; ``UNKNOWN`` for a number that is no code."""
-    try:
-        return Code(code).name
-    except ValueError:
-        return Code.UNKNOWN.name
+    return _NAMES.get(code, "UNKNOWN")

@@ -1,1 +1,5 @@
-"""The outside world of calls: channels, and the bridges between the reactor and gRPC."""
+"""Where calls go: channels, and the bridges between the reactor and gRPC."""
+
+from twistedgw.backends.core import prefer_poller
+
+prefer_poller()

@@ -5,6 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import grpc
+import grpc.aio
+
+from twistedgw.backends.aio_rpc import direct_stream, public_stream
+from twistedgw.backends.aio_stream import AioStream
+from twistedgw.backends.aio_unary import direct, public, run
 from twistedgw.backends.bridge import CommonBridge
 from twistedgw.backends.call import Result
 from twistedgw.backends.channel import open_aio
@@ -15,18 +21,15 @@ from twistedgw.backends.stubs import parse, path, serialize
 from twistedgw.backends.upstream import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
-
-    import grpc.aio
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
-    from twistedgw.backends.call import Call
+    from twistedgw.backends.aio_unary import UnaryRpc
+    from twistedgw.backends.call import Call, Receiver, StreamCall
     from twistedgw.backends.channel import Dial
     from twistedgw.backends.credentials import Tls
+    from twistedgw.backends.stream_flight import StreamFlight
 
 __all__ = ["AsyncioBridge"]
-
-_Pairs = tuple[tuple[str, "str | bytes"], ...]
 
 
 class AsyncioBridge(CommonBridge):
@@ -40,8 +43,7 @@ class AsyncioBridge(CommonBridge):
             max_in_flight: calls at a time.
             max_response_message: bytes.
         """
-        super().__init__(max_in_flight=max_in_flight, max_response_message=max_response_message)
-        self._reactor: Any = reactor
+        super().__init__(reactor, max_in_flight=max_in_flight, max_response_message=max_response_message)
 
     def start(self) -> None:
         """Take calls from now on, even before the reactor runs. After twistd has forked."""
@@ -55,6 +57,9 @@ class AsyncioBridge(CommonBridge):
     def _flight(self, call: Call) -> Flight:
         return _AioFlight(call, (self.places, call.upstream), self._traffic)
 
+    def _stream(self, call: StreamCall, receiver: Receiver) -> StreamFlight:
+        return AioStream(call, receiver, (self.places, call.upstream), self._traffic, self._reactor)
+
 
 class _AioLine(Line):
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -62,27 +67,27 @@ class _AioLine(Line):
         self._channel = channel
 
     def _make_stub(self, full_name: str) -> Any:
-        return self._channel.unary_unary(path(full_name))
+        name = path(full_name)
+        return direct(self._channel, name) or public(self._channel, name)
+
+    def _make_stream_stub(self, full_name: str) -> Any:
+        name = path(full_name)
+        return direct_stream(self._channel, name) or public_stream(self._channel, name)
 
     def connectivity(self, *, connect: bool = False) -> str:
         return self._channel.get_state(try_to_connect=connect).name.lower()
 
     def close(self) -> None:
         # Without a grace period this waits for nothing.
-        _run(self._channel.close(None))
+        run(self._channel.close(None))
 
 
 class _AioFlight(Flight):
-    """A call of ``grpc.aio``.
-
-    Such a call has a task of its own already, so none is made to await it: the steps of its ``__await__`` are taken by
-    hand, each when the future that the last one gave is done.
-    """
+    """A call of ``grpc.aio``: its steps are taken by hand, each when the future that the last one gave is done."""
 
     __slots__ = ("_data", "_lines", "_metadata", "_rpc", "_steps")
 
-    _rpc: Any
-    _steps: Generator[Any, None, bytes | None]
+    _rpc: UnaryRpc
 
     def depart(self) -> None:
         try:
@@ -100,9 +105,8 @@ class _AioFlight(Flight):
 
     def _try(self, line: Line) -> None:
         try:
-            stub = line.stub(self.call.method.full_name)
-            self._rpc = stub(self._data, timeout=self._time_left(), metadata=self._metadata)
-            self._steps = self._rpc.__await__()
+            rpc = self._rpc = line.stub(self.call.method.full_name)(self._data, self._time_left(), self._metadata)
+            self._steps = rpc.steps.send
         except Exception as problem:  # noqa: BLE001  # as in depart
             self._end(call_error(problem))
         else:
@@ -110,27 +114,31 @@ class _AioFlight(Flight):
 
     def _step(self, _done: asyncio.Future[Any] | None = None) -> None:
         try:
-            waiting_for = self._steps.send(None)
+            waiting_for = self._steps(None)
         except StopIteration as end:
-            arrival = self._answer(end.value)
+            data = end.value
         except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001  # as in depart
-            arrival = self._failure(problem)
+            data = self._raised(problem)
         else:
             waiting_for.add_done_callback(self._step)
             return
         # Not in the except clauses: what runs from here would keep their exceptions, and these the call.
-        self._arrived(arrival)
+        self._arrived(data if isinstance(data, CallError) else self._landed(data))
 
-    def _answer(self, data: bytes | None) -> Result | CallError:
+    def _raised(self, problem: BaseException) -> CallError | None:
+        """Give the error where a step has raised something else than how the call ended; None where it is that."""
+        if isinstance(problem, KeyError | grpc.RpcError):
+            return None
+        return call_error(problem)
+
+    def _landed(self, data: bytes | None) -> Result | CallError:
         try:
-            return Result(parse(self.call.method, data), *self._received())
+            code, text, initial, trailing = self._rpc.ended()
+            if code != 0:
+                return status_error(code, text, initial, trailing)
+            return Result(parse(self.call.method, data), initial, trailing)
         except Exception as problem:  # noqa: BLE001  # as in depart
             return call_error(problem)
-
-    def _failure(self, problem: BaseException) -> CallError:
-        if isinstance(problem, KeyError):  # which is how grpc.aio takes a status code that it does not know
-            return status_error(-1, _run(self._rpc.details()), *self._received())
-        return call_error(problem)
 
     def _arrived(self, arrival: Result | CallError) -> None:
         if isinstance(arrival, Result):
@@ -147,16 +155,3 @@ class _AioFlight(Flight):
     def _end(self, error: CallError) -> None:
         self._leave()
         self._fail(error)
-
-    def _received(self) -> tuple[_Pairs, _Pairs]:
-        return tuple(_run(self._rpc.initial_metadata())), tuple(_run(self._rpc.trailing_metadata()))
-
-
-def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that has nothing to wait for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    coroutine.close()
-    raise RuntimeError("grpc.aio waits where it has no reason to")

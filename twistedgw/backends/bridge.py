@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from twisted.internet.defer import fail
@@ -13,6 +14,7 @@ from twistedgw.backends.channel import recipe
 from twistedgw.backends.failures import backend_gone, deadline_exceeded, stopping, too_many
 from twistedgw.backends.flight import Flight, Traffic
 from twistedgw.backends.places import Places
+from twistedgw.backends.stream_flight import RefusedStream
 from twistedgw.backends.upstream import Line, LineUpstream
 
 if TYPE_CHECKING:
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
-    from twistedgw.backends.call import Call, Result
+    from twistedgw.backends.call import Call, Receiver, Result, Stream, StreamCall
     from twistedgw.backends.channel import Dial
     from twistedgw.backends.credentials import Tls
     from twistedgw.backends.failures import CallError
+    from twistedgw.backends.stream_flight import StreamFlight
     from twistedgw.config.model import Backend
 
 __all__ = ["CommonBridge"]
@@ -38,21 +41,31 @@ class CommonBridge(ABC):
     """
 
     def __init__(
-        self, *, max_in_flight: int, max_response_message: int, clock: Callable[[], float] = time.monotonic
+        self,
+        reactor: Any,
+        *,
+        max_in_flight: int,
+        max_response_message: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._reactor = reactor
         self.places = Places(max_in_flight)
         self.max_response_message = max_response_message
         self._traffic = Traffic(clock)
         self._running = False
         self._open: WeakSet[LineUpstream] = WeakSet()
 
-    def upstream(self, backend: Backend) -> LineUpstream:
+    def upstream(self, backend: Backend, read: Callable[[Path], bytes] = Path.read_bytes) -> LineUpstream:
         """Make an `Upstream` for a gRPC backend, opening nothing yet. Any thread.
+
+        Args:
+            backend: its configuration.
+            read: gives the content of a file, or raises OSError.
 
         Raises:
             ConfigError: a certificate file cannot be read or used.
         """
-        made = recipe(backend, self.max_response_message)
+        made = recipe(backend, self.max_response_message, read)
         return LineUpstream(made, backend.max_in_flight, self._open_lines, self._traffic)
 
     def start(self) -> None:
@@ -71,6 +84,20 @@ class CommonBridge(ABC):
         flight.depart()
         return flight.outcome
 
+    def stream(self, call: StreamCall, receiver: Receiver) -> Stream:
+        """Begin a stream. Reactor thread only.
+
+        A call that cannot be made is told by `Receiver.ended`, not before this has returned.
+        """
+        refusal = self._stream_refusal(call)
+        stream: StreamFlight
+        if refusal is not None:
+            stream = RefusedStream(call, receiver, refusal, self._traffic, self._reactor)
+        else:
+            stream = self._stream(call, receiver)
+        stream.depart()
+        return stream
+
     async def stop(self) -> None:
         """Refuse calls, close every channel, wait until nothing is under way. Every Deferred has fired by its end."""
         self._running = False
@@ -86,11 +113,18 @@ class CommonBridge(ABC):
     def _flight(self, call: Call) -> Flight:
         """Make the flight of a call that was admitted, taking its places."""
 
+    @abstractmethod
+    def _stream(self, call: StreamCall, receiver: Receiver) -> StreamFlight:
+        """Make the flight of a stream that was admitted, taking its places."""
+
     def _open_lines(self, upstream: LineUpstream) -> Sequence[Line]:
         self._open.add(upstream)
         return [self._line(dial, upstream.identity.tls) for dial in upstream.identity.dials]
 
-    def _refusal(self, call: Call) -> CallError | None:
+    def _stream_refusal(self, call: StreamCall) -> CallError | None:
+        return self._refusal(call)
+
+    def _refusal(self, call: Call | StreamCall) -> CallError | None:
         """Give the error of a call that cannot be made now; None where it can."""
         if not self._running:
             return stopping()

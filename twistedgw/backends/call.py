@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from google.protobuf.descriptor import MethodDescriptor
     from google.protobuf.message import Message
     from twisted.internet.defer import Deferred
@@ -162,8 +165,12 @@ class Bridge(Protocol):
     places: Places
     max_response_message: int
 
-    def upstream(self, backend: Backend) -> Any:
+    def upstream(self, backend: Backend, read: Callable[[Path], bytes] = ...) -> Any:
         """Make an `Upstream` for a gRPC backend, opening nothing yet. Any thread.
+
+        Args:
+            backend: its configuration.
+            read: gives the content of a file, or raises OSError; `Path.read_bytes` where nothing is given.
 
         Raises:
             ConfigError: a certificate file cannot be read or used.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -14,11 +15,12 @@ from twistedgw import __version__
 from twistedgw.backends.credentials import Tls, read_tls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from twistedgw.config.model import Backend
 
 __all__ = ["Dial", "Recipe", "open_aio", "open_blocking", "open_channel", "recipe"]
+
 
 Option = tuple[str, "str | int"]
 
@@ -60,17 +62,18 @@ class Recipe:
     tls: Tls | None
 
 
-def recipe(backend: Backend, max_response_message: int) -> Recipe:
+def recipe(backend: Backend, max_response_message: int, read: Callable[[Path], bytes] = Path.read_bytes) -> Recipe:
     """Make the recipe of a gRPC backend, reading its certificate files. Any thread; opens nothing.
 
     Args:
         backend: of protocol ``grpc`` or ``grpcs``.
         max_response_message: bytes.
+        read: gives the content of a file, or raises OSError.
 
     Raises:
         ConfigError: a certificate file cannot be read or used.
     """
-    tls = read_tls(backend) if backend.protocol.is_tls else None
+    tls = read_tls(backend, read) if backend.protocol.is_tls else None
     common = _options(backend, max_response_message)
     dials = []
     for target, authority in _targets(backend):

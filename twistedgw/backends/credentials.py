@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from twistedgw.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
     from twistedgw.config.model import Backend
@@ -50,14 +52,18 @@ class Tls:
         return grpc.ssl_channel_credentials(self.roots, self.private_key, self.certificate)
 
 
-def read_tls(backend: Backend) -> Tls:
+def read_tls(backend: Backend, read: Callable[[Path], bytes] = Path.read_bytes) -> Tls:
     """Read and check the files that a ``grpcs`` backend names. Any thread.
+
+    Args:
+        backend: one with TLS.
+        read: gives the content of a file, or raises OSError.
 
     Raises:
         ConfigError: with every file that cannot be read or used, and a key that is not the certificate's.
     """
-    reading = _Reading(backend)
-    roots = _system_roots() if backend.ca is None else reading.certificates("ca", backend.ca)
+    reading = _Reading(backend, read)
+    roots = _system_roots(read) if backend.ca is None else reading.certificates("ca", backend.ca)
     certificate = reading.certificates("certificate", backend.certificate) if backend.certificate else None
     private_key = reading.private_key(backend.private_key) if backend.private_key else None
     reading.check_pair()
@@ -69,9 +75,10 @@ def read_tls(backend: Backend) -> Tls:
 class _Reading:
     """One pass over the files of a backend, collecting what is wrong with them."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, read: Callable[[Path], bytes]) -> None:
         self.problems: list[Problem] = []
         self._backend = backend
+        self._content = read
         self._public_keys: dict[str, bytes] = {}
 
     def certificates(self, option: str, path: Path) -> bytes:
@@ -108,7 +115,7 @@ class _Reading:
 
     def _read(self, option: str, path: Path) -> bytes | None:
         try:
-            return path.read_bytes()
+            return self._content(path)
         except OSError as error:
             self._wrong(option, f"cannot read {path}: {error.strerror or 'unknown error'}")
             return None
@@ -121,13 +128,13 @@ def _spki(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _system_roots() -> bytes | None:
+def _system_roots(read: Callable[[Path], bytes]) -> bytes | None:
     """Give the system's root certificates; None where there are none, or where gRPC was told its own by environment."""
     if "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH" in os.environ:
         return None
     for name in (ssl.get_default_verify_paths().cafile, *SYSTEM_ROOTS):
         try:
-            pem = Path(name).read_bytes() if name else b""
+            pem = read(Path(name)) if name else b""
         except OSError:
             continue
         if b"BEGIN CERTIFICATE" in pem:

@@ -1,4 +1,4 @@
-"""Unary calls on their way, as far as both bridges have them in common."""
+"""Calls on their way, as far as both bridges have them in common."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from twistedgw.backends.failures import cancelled
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from twistedgw.backends.call import Call, Result
+    from twistedgw.backends.call import Call, Result, StreamCall
     from twistedgw.backends.failures import CallError
     from twistedgw.backends.places import Places
 
-__all__ = ["Flight", "Traffic"]
+__all__ = ["Flight", "Journey", "Traffic"]
 
 
 class Traffic:
@@ -24,14 +24,14 @@ class Traffic:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self._flights: set[Flight] = set()
+        self._flights: set[Journey] = set()
         self._waiting: list[Deferred[None]] = []
 
-    def enter(self, flight: Flight) -> None:
+    def enter(self, flight: Journey) -> None:
         """Say that a call is under way."""
         self._flights.add(flight)
 
-    def leave(self, flight: Flight) -> None:
+    def leave(self, flight: Journey) -> None:
         """Say that nothing of a call is under way any more."""
         self._flights.discard(flight)
         if not self._flights:
@@ -39,7 +39,7 @@ class Traffic:
             for deferred in waiting:
                 deferred.callback(None)
 
-    def to(self, upstream: Any) -> list[Flight]:
+    def to(self, upstream: Any) -> list[Journey]:
         """Give the calls to an upstream."""
         return [flight for flight in self._flights if flight.call.upstream is upstream]
 
@@ -53,19 +53,19 @@ class Traffic:
         return deferred
 
 
-class Flight(ABC):
-    """A call that was admitted: it holds its places until `give_back`, and fires `outcome` exactly once.
+class Journey(ABC):
+    """A call that was admitted, unary or a stream: it holds its places until `_give_back`.
 
     Attributes:
         call: what is to be done.
-        outcome: fires with a `Result` or fails with a `CallError`; cancelling it cancels the call.
     """
 
-    __slots__ = ("_deadline", "_held", "_traffic", "call", "outcome")
+    __slots__ = ("_deadline", "_held", "_traffic", "call")
 
-    def __init__(self, call: Call, held: Sequence[Places], traffic: Traffic) -> None:
+    call: Call | StreamCall
+
+    def __init__(self, call: Call | StreamCall, held: Sequence[Places], traffic: Traffic) -> None:
         self.call = call
-        self.outcome: Deferred[Result] = Deferred(lambda _: self.abort(cancelled()))
         self._deadline = None if call.timeout is None else traffic.clock() + call.timeout
         self._traffic = traffic
         self._held = held
@@ -75,25 +75,15 @@ class Flight(ABC):
 
     @abstractmethod
     def depart(self) -> None:
-        """Start the call. Whatever goes wrong comes out of `outcome`."""
+        """Start the call. Nothing is raised."""
+
+    @abstractmethod
+    def abort(self, error: CallError) -> None:
+        """End the call now, with this error. Nothing happens where it has ended."""
 
     @abstractmethod
     def _cut(self) -> None:
         """Stop what is under way, promptly."""
-
-    def abort(self, error: CallError) -> None:
-        """End the call now, with this error. Nothing happens where it has ended."""
-        if not self.outcome.called:
-            self._cut()
-            self._fail(error)
-
-    def _succeed(self, result: Result) -> None:
-        if not self.outcome.called:
-            self.outcome.callback(result)
-
-    def _fail(self, error: CallError) -> None:
-        if not self.outcome.called:
-            self.outcome.errback(error)
 
     def _give_back(self) -> None:
         """Give back the places. Idempotent."""
@@ -109,3 +99,33 @@ class Flight(ABC):
     def _time_left(self) -> float | None:
         """Give the seconds until the deadline, at least 0; None where there is none. Any thread."""
         return None if self._deadline is None else max(0.0, self._deadline - self._traffic.clock())
+
+
+class Flight(Journey):
+    """A unary call that was admitted: it fires `outcome` exactly once.
+
+    Attributes:
+        outcome: fires with a `Result` or fails with a `CallError`; cancelling it cancels the call.
+    """
+
+    __slots__ = ("outcome",)
+
+    call: Call
+
+    def __init__(self, call: Call, held: Sequence[Places], traffic: Traffic) -> None:
+        super().__init__(call, held, traffic)
+        self.outcome: Deferred[Result] = Deferred(lambda _: self.abort(cancelled()))
+
+    def abort(self, error: CallError) -> None:
+        """End the call now, with this error. Nothing happens where it has ended."""
+        if not self.outcome.called:
+            self._cut()
+            self._fail(error)
+
+    def _succeed(self, result: Result) -> None:
+        if not self.outcome.called:
+            self.outcome.callback(result)
+
+    def _fail(self, error: CallError) -> None:
+        if not self.outcome.called:
+            self.outcome.errback(error)

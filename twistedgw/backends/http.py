@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ from zope.interface import implementer
 from twistedgw.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
@@ -56,14 +57,19 @@ class HttpUpstream:
         reactor: that of the connections, and of the clock of whoever waits for them.
     """
 
-    def __init__(self, backend: Backend, reactor: Any) -> None:
+    def __init__(self, backend: Backend, reactor: Any, read: Callable[[Path], bytes] = Path.read_bytes) -> None:
         """Read what the connections need; nothing is opened. Any thread.
+
+        Args:
+            backend: its configuration.
+            reactor: see the class.
+            read: gives the content of a file, or raises OSError.
 
         Raises:
             ConfigError: a certificate file cannot be read or used.
         """
         self.reactor = reactor
-        self._tls = _ClientTLS(backend) if backend.protocol.is_tls else None
+        self._tls = _ClientTLS(backend, read) if backend.protocol.is_tls else None
         self._pool: HTTPConnectionPool | None = None
         self.url = backend.targets[0].rstrip("/")
         self.authority = urlsplit(self.url).netloc.encode("idna" if not self.url.isascii() else "ascii")
@@ -122,9 +128,9 @@ class HttpUpstream:
 class _ClientTLS:
     """Verifies the server's certificate (by service-identity), and shows our own where there is one."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, read: Callable[[Path], bytes]) -> None:
         self._name = backend.server_name
-        files = _Files(backend)
+        files = _Files(backend, read)
         ca = files.read("ca", backend.ca)
         own = [files.read("certificate", backend.certificate), files.read("private_key", backend.private_key)]
         self._trust = files.parse("ca", _authorities, ca) if ca else platformTrust()
@@ -147,13 +153,14 @@ class _ClientTLS:
 
 
 class _Files:
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, read: Callable[[Path], bytes]) -> None:
         self._backend = backend
+        self._content = read
         self.problems: list[Problem] = []
 
     def read(self, option: str, path: Path | None) -> bytes | None:
         try:
-            return path.read_bytes() if path else None
+            return self._content(path) if path else None
         except OSError as error:
             self._tell(option, f"{path} cannot be read: {error.strerror}")
             return None

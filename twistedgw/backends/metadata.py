@@ -11,10 +11,16 @@ from twistedgw.status import Code
 if TYPE_CHECKING:
     from twistedgw.backends.call import Metadata
 
-__all__ = ["sendable"]
+__all__ = ["Sendable", "sendable"]
 
 _KEY = re.compile(r"[0-9a-z_.-]+").fullmatch
 _TEXT = re.compile(r"[ -~]*").fullmatch
+
+
+class Sendable(tuple[tuple[str, "str | bytes"], ...]):
+    """Metadata that whoever made it knows to be what gRPC takes."""
+
+    __slots__ = ()
 
 
 def sendable(metadata: Metadata) -> tuple[tuple[str, str | bytes], ...]:
@@ -23,6 +29,8 @@ def sendable(metadata: Metadata) -> tuple[tuple[str, str | bytes], ...]:
     Raises:
         CallError: INVALID_ARGUMENT: a key or a value is not what gRPC's protocol allows.
     """
+    if isinstance(metadata, Sendable):
+        return tuple(metadata)
     for key, value in metadata:
         if _KEY(key) is None:
             raise _refused(key, "this is no name for metadata")

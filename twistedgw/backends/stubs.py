@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
     from google.protobuf.message import Message
 
-__all__ = ["parse", "path", "serialize"]
+__all__ = ["parse", "parse_as", "path", "serialize"]
 
 
 def path(full_name: str) -> str:
@@ -50,9 +50,16 @@ def parse(method: MethodDescriptor, data: bytes | None) -> Message:
     """
     if data is None:
         raise unreadable("the backend answered without a message")
-    message: Message = GetMessageClass(method.output_type)()
+    return parse_as(GetMessageClass(method.output_type), data)
+
+
+def parse_as(kind: type[Message], data: bytes) -> Message:
+    """Make a message of a class.
+
+    Raises:
+        CallError: INTERNAL: the bytes are not of that type.
+    """
     try:
-        message.ParseFromString(data)
+        return kind.FromString(data)
     except DecodeError:
         raise unreadable("the backend's answer is not of the type that its RPC declares") from None
-    return message

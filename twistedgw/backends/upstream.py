@@ -25,6 +25,7 @@ class Line(ABC):
 
     def __init__(self) -> None:
         self._stubs: dict[str, Any] = {}
+        self._stream_stubs: dict[str, Any] = {}
 
     def stub(self, full_name: str) -> Any:
         """Give the callable of a unary RPC, from bytes to bytes. Any thread."""
@@ -33,9 +34,20 @@ class Line(ABC):
             found = self._stubs[full_name] = self._make_stub(full_name)
         return found
 
+    def stream_stub(self, full_name: str) -> Any:
+        """Give the callable of an RPC as a stream both ways, from bytes to bytes. Any thread."""
+        found = self._stream_stubs.get(full_name)
+        if found is None:
+            found = self._stream_stubs[full_name] = self._make_stream_stub(full_name)
+        return found
+
     @abstractmethod
     def _make_stub(self, full_name: str) -> Any:
         """Make the callable of a unary RPC."""
+
+    @abstractmethod
+    def _make_stream_stub(self, full_name: str) -> Any:
+        """Make the callable of an RPC as a stream both ways."""
 
     @abstractmethod
     def connectivity(self, *, connect: bool = False) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -13,10 +14,32 @@ if TYPE_CHECKING:
     from twistedgw.backends.failures import CallError
     from twistedgw.errors import GatewayError
 
-__all__ = ["Ending", "Fields", "Head", "Reply", "StreamExchange", "UnaryExchange"]
+__all__ = ["Ending", "FieldBlock", "Fields", "Head", "Reply", "StreamExchange", "UnaryExchange"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 """HTTP header fields in order, names in lower case."""
+
+
+class FieldBlock(tuple[tuple[bytes, bytes], ...]):
+    """All header fields of a request, in order, with what was learned of them.
+
+    A client says the same fields again and again, so the channel gives equal blocks as one object, and whatever is
+    learned of it once is kept: nothing may be that depends on anything else.
+    """
+
+    @cached_property
+    def texts(self) -> dict[bytes, str]:
+        """Each field as text (ISO-8859-1, RFC 9110 section 5.5), its values joined by commas."""
+        texts: dict[bytes, str] = {}
+        for name, value in self:
+            text = value.decode("latin-1")
+            texts[name] = f"{texts[name]}, {text}" if name in texts else text
+        return texts
+
+    @cached_property
+    def learned(self) -> dict[Any, Any]:
+        """What others keep here, each by a key of its own."""
+        return {}
 
 
 @dataclass(slots=True)
@@ -27,7 +50,7 @@ class Head:
         method: as sent.
         path: raw, percent-encoded, without the query.
         query: raw, without the question mark.
-        fields: all header fields.
+        fields: all header fields; given as any sequence, kept as a `FieldBlock`.
         client: the client's address, as text.
         chain: the value of ``x-forwarded-for`` for the backend.
         host: lower case, without a port; empty where none was sent.
@@ -39,13 +62,17 @@ class Head:
     method: str
     path: bytes
     query: bytes
-    fields: Fields
+    fields: Any
     client: str
     chain: str
     host: str
     authority: str
     secure: bool
     request_id: str
+
+    def __post_init__(self) -> None:
+        if type(self.fields) is not FieldBlock:
+            self.fields = FieldBlock(self.fields)
 
     def field(self, name: bytes) -> bytes | None:
         """Give the first field of that (lower-case) name."""
@@ -56,8 +83,7 @@ class Head:
 
     def text(self, name: bytes) -> str | None:
         """Give a field as text (ISO-8859-1, RFC 9110 section 5.5), its values joined by commas."""
-        values = [value for key, value in self.fields if key == name]
-        return b", ".join(values).decode("latin-1") if values else None
+        return self.fields.texts.get(name)
 
 
 @dataclass(slots=True)
@@ -88,13 +114,13 @@ class Ending:
 class UnaryExchange(Protocol):
     """One request that becomes a unary call, in one wire format: `open`, then `reply` or `failure`. Sans-I/O."""
 
-    def open(self, body: bytes, *, max_body: int, request_timeout: float) -> Call:
+    def open(self, body: bytes, *, max_body: int, request_timeout: float | None) -> Call:
         """Read the request into a call.
 
         Args:
             body: as it came, with its Content-Encoding.
             max_body: bytes that it may decode to.
-            request_timeout: seconds; the gateway's default for an API that sets none.
+            request_timeout: seconds; the gateway's default for an API that sets none; None for none.
 
         Raises:
             GatewayError: the request cannot be taken.
@@ -121,10 +147,15 @@ class StreamExchange(Protocol):
     `message` and `end` for what the backend gives. `failure` stands in for everything before `start`, `break_off` for
     an error after it. For an RPC whose answer does not stream (`single`) there is `reply` instead of these four.
 
+    The backend is called at once where the RPC takes a stream, and otherwise when `feed` or `feed_end` has given its one
+    request. `start` is called when the backend's headers came, or else with the first message: then `message` has been
+    called before it (so that the error of a message that cannot be written still has a status of its own).
+
     Attributes:
         single: whether the backend's answer is one message, which `reply` writes as a whole.
         heartbeat: what is written after so many seconds of silence, to keep proxies from closing; None for nothing.
-        start_within: seconds after which the head is sent though nothing has come from the backend; None for never.
+        start_within: seconds after which the head is sent though nothing has come from the backend; None where the head
+            waits for the first message or the end, though the backend's headers have come.
     """
 
     single: bool
@@ -142,15 +173,18 @@ class StreamExchange(Protocol):
         """
         ...
 
-    def feed(self, data: bytes) -> Sequence[Message]:
+    def feed(self, data: bytes) -> Iterable[Message]:
         """Take a part of the body; give the messages that it completes.
 
+        What is given may be an iterator that reads on as it is asked: the next part is not fed before it has come to its
+        end, and it is not asked while the backend takes no more.
+
         Raises:
-            GatewayError: it is malformed, or too large; the error names the item's index.
+            GatewayError: it is malformed, or too large; the error names the item's index. An iterator may raise it too.
         """
         ...
 
-    def feed_end(self) -> Sequence[Message]:
+    def feed_end(self) -> Iterable[Message]:
         """Learn that the body is complete; give the messages that are left.
 
         Raises:

@@ -6,6 +6,7 @@ answer.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,16 +18,19 @@ from twistedgw.frontends.failure import error_reply
 from twistedgw.frontends.head import read_head
 from twistedgw.frontends.negotiation import check_size
 from twistedgw.frontends.rest import RestExchange, find_route
+from twistedgw.frontends.rest_stream import RestStreamExchange
 from twistedgw.registry.bindings import environment_backend
-from twistedgw.registry.route import GrpcRoute, ProxyRoute
+from twistedgw.registry.route import DocumentRoute, GrpcRoute, ProxyRoute
 from twistedgw.transcoding.codec import JsonOptions
 from twistedgw.transcoding.router import MalformedPath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from twistedgw.backends.call import Call
-    from twistedgw.config.model import Gateway
+    from google.protobuf.message import Message
+
+    from twistedgw.backends.call import Call, StreamCall
+    from twistedgw.config.model import Backend, Gateway
     from twistedgw.frontends.exchange import Head
     from twistedgw.registry.route import Route
     from twistedgw.registry.snapshot import Snapshot
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 _PLACES_SHOWN = 5
+_MESSAGES_SHOWN = 20
 _LOOPBACK = "127.0.0.1"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -79,7 +84,11 @@ def explain(
         )
     found = replace(found, matched=_matched(snapshot, match))
     route, gateway = match.target, snapshot.config.gateway
+    if isinstance(route, DocumentRoute):
+        return replace(found, notes=("the gateway answers this itself, with the service's documentation",))
     if isinstance(route, GrpcRoute):
+        if route.streaming:
+            return _stream(found, RestStreamExchange(head, route, match), body, gateway)
         return _call(found, RestExchange(head, route, match), body, gateway)
     try:
         check_size(len(body), gateway.max_request_body)
@@ -88,7 +97,7 @@ def explain(
         url = route.upstream.url + route.target(head.path, head.query).decode("ascii")
     except GatewayError as error:
         return replace(found, refusal=Refusal.of(error_reply(error, None)))
-    timeout = gateway.request_timeout if route.timeout is None else route.timeout
+    timeout = gateway.unary_timeout if route.timeout is None else route.timeout
     return replace(found, outgoing=Outgoing(url, None, None, (), timeout))
 
 
@@ -147,7 +156,9 @@ def _matched(snapshot: Snapshot, match: Match[Route]) -> Matched:
     route = match.target
     origin, config = route.origin, snapshot.config
     service = config.services[origin.service]
-    backend = environment_backend(config, service.environments[origin.environment], service.apis[origin.api])
+    backend: Backend | None = None
+    if not isinstance(route, DocumentRoute):
+        backend = environment_backend(config, service.environments[origin.environment], service.apis[origin.api])
     return Matched(
         method=route.rule.method,
         template=route.template.text,
@@ -157,8 +168,8 @@ def _matched(snapshot: Snapshot, match: Match[Route]) -> Matched:
         service=origin.service,
         environment=origin.environment,
         api=origin.api,
-        backend=backend.name,
-        targets=backend.targets,
+        backend=backend.name if backend else "",
+        targets=backend.targets if backend else (),
         plugin=route.plugin.name if isinstance(route, GrpcRoute) else None,
         streaming=_streaming(route) if isinstance(route, GrpcRoute) else "",
         variables=tuple(zip((variable.name for variable in route.template.variables), match.values, strict=True)),
@@ -166,7 +177,7 @@ def _matched(snapshot: Snapshot, match: Match[Route]) -> Matched:
 
 
 def _rpc(route: Route) -> str:
-    return "" if isinstance(route, ProxyRoute) else route.rpc
+    return "" if isinstance(route, ProxyRoute | DocumentRoute) else route.rpc
 
 
 def _streaming(route: GrpcRoute) -> str:
@@ -218,30 +229,55 @@ def _takes(router: Router[Route], head: Head) -> bool:
 
 
 def _call(found: Explanation, rest: RestExchange, body: bytes, gateway: Gateway) -> Explanation:
-    errors: list[GatewayError] = []
-    call: Call | None = None
-    try:
-        rest.check_unary()
-    except GatewayError as error:
-        errors.append(error)
     try:
         check_size(len(body), gateway.max_request_body)
-        call = rest.read(body, max_body=gateway.max_request_body, request_timeout=gateway.request_timeout)
+        call = rest.open(body, max_body=gateway.max_request_body, request_timeout=gateway.unary_timeout)
     except GatewayError as error:
-        errors.append(error)
-    found = replace(
-        found,
-        refusal=Refusal.of(rest.failure(errors[0])) if errors else None,
-        notes=tuple(error.message for error in errors[1:]),
-    )
-    return found if call is None else _outgoing(found, rest.route, call)
-
-
-def _outgoing(found: Explanation, route: GrpcRoute, call: Call) -> Explanation:
-    text, notes = None, found.notes
-    try:
-        text = route.codec.with_options(JsonOptions()).encoder(call.method.input_type)(call.request).decode("utf-8")
-    except GatewayError as error:
-        notes = (*notes, error.message)
-    outgoing = Outgoing(None, call.method.input_type.full_name, text, tuple(call.metadata), call.timeout)
+        return replace(found, refusal=Refusal.of(rest.failure(error)))
+    text, notes = _text(rest.route, call.request)
+    outgoing = Outgoing(None, _input(call), text, tuple(call.metadata), call.timeout)
     return replace(found, outgoing=outgoing, notes=notes)
+
+
+def _stream(found: Explanation, rest: RestStreamExchange, body: bytes, gateway: Gateway) -> Explanation:
+    """Tell of a call that streams, as far as it would come before an error in the body."""
+    call: StreamCall | None = None
+    messages: list[Message] = []
+    try:
+        call = rest.open(max_message=gateway.max_request_body)
+        parts = itertools.chain(rest.feed(body) if body else (), _lazily(rest.feed_end))
+        messages.extend(parts)
+    except GatewayError as error:
+        found = replace(found, refusal=Refusal.of(rest.failure(error)))
+    if call is None or not (messages or call.method.client_streaming):
+        return found
+    texts: list[str] = []
+    notes: list[str] = []
+    for message in messages[:_MESSAGES_SHOWN]:
+        text, problems = _text(rest.route, message)
+        texts += [] if text is None else [text]
+        notes += problems
+    if len(messages) > _MESSAGES_SHOWN:
+        notes.append(f"{len(messages)} messages in all")
+    first = None if call.method.client_streaming or not texts else texts[0]
+    stream = tuple(texts) if call.method.client_streaming else ()
+    outgoing = Outgoing(None, _input(call), first, tuple(call.metadata), call.timeout, stream)
+    return replace(found, outgoing=outgoing, notes=tuple(notes))
+
+
+def _lazily(give: Callable[[], Iterable[Message]]) -> Iterator[Message]:
+    yield from give()
+
+
+def _input(call: Call | StreamCall) -> str:
+    name: str = call.method.input_type.full_name
+    return name
+
+
+def _text(route: GrpcRoute, message: Message) -> tuple[str | None, tuple[str, ...]]:
+    """Give a request message as JSON, or the reason for which it has none."""
+    encode = route.codec.with_options(JsonOptions()).encoder(route.method.input_type)
+    try:
+        return encode(message).decode("utf-8"), ()
+    except GatewayError as error:
+        return None, (error.message,)

@@ -22,7 +22,7 @@ class Matched:
         method: of the rule; ``*`` for any.
         template: with the environment's prefix.
         rpc: ``package.Service/Method``; empty for an HTTP backend.
-        kind: how the rule came to be: ``api``, ``google.api.http``, ``default``, ``unbound`` or ``proxy``.
+        kind: how the rule came to be: ``api``, ``google.api.http``, ``default``, ``unbound``, ``proxy`` or ``openapi``.
         written: where the rule stands, as ``file:line``.
         service, environment, api: what the route was made for.
         backend: its name.
@@ -57,6 +57,7 @@ class Outgoing:
         message: as canonical JSON; None where it has no JSON form, or there is no message.
         metadata: of a call, in order.
         timeout: seconds; None for no deadline.
+        messages: where requests stream, the first ones, in place of `message`.
     """
 
     url: str | None
@@ -64,6 +65,7 @@ class Outgoing:
     message: str | None
     metadata: tuple[tuple[str, str | bytes], ...]
     timeout: float | None
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Explanation:
         host: as the client asks for it, with its port; empty for none.
         secure: whether it comes by HTTPS.
         matched: the route; None where there is none.
-        outgoing: what would be sent. A streaming method has this and a refusal.
+        outgoing: what would be sent. Of a stream of requests that is wrong further on there is this and a refusal.
         refusal: the error; None where the request would be sent.
         near_misses: where no route took the request, those that nearly did, closest first.
         elsewhere: where no route took the request, the schemes and hosts at which one would, as ``https://host``.
@@ -199,6 +201,8 @@ def _outgoing(outgoing: Outgoing) -> dict[str, Any]:
     found = _filled(found)
     if outgoing.message is not None:
         found["message"] = orjson.loads(outgoing.message)
+    if outgoing.messages:
+        found["messages"] = [orjson.loads(message) for message in outgoing.messages]
     if outgoing.timeout is not None:
         found["timeout"] = outgoing.timeout
     return found

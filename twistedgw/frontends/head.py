@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
+from random import Random
 from typing import TYPE_CHECKING
 
-from twistedgw.frontends.exchange import Fields, Head
+from twistedgw.frontends.exchange import FieldBlock, Fields, Head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["read_head", "split_authority"]
 
-_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_random = Random(os.urandom(16))  # noqa: S311 - names requests, and keeps no secret
 
 
 def read_head(
@@ -42,17 +44,18 @@ def read_head(
         proto = _last(fields, b"x-forwarded-proto")
         secure = proto.lower() == b"https" if proto else secure
     text = (authority or b"").decode("latin-1")
+    block = fields if isinstance(fields, FieldBlock) else FieldBlock(fields)
     return Head(
-        method=method.decode("latin-1"),
-        path=path,
-        query=query,
-        fields=fields,
-        client=client,
-        chain=chain,
-        host=split_authority(text)[0],
-        authority=text,
-        secure=secure,
-        request_id=_request_id(fields),
+        method.decode("latin-1"),
+        path,
+        query,
+        block,
+        client,
+        chain,
+        split_authority(text)[0],
+        text,
+        secure,
+        _request_id(block),
     )
 
 
@@ -83,8 +86,8 @@ def _last(fields: Fields, name: bytes) -> bytes | None:
     return found
 
 
-def _request_id(fields: Fields) -> str:
-    for name, value in fields:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return value.decode("ascii")
-    return secrets.token_hex(16)
+def _request_id(fields: FieldBlock) -> str:
+    given = fields.texts.get(b"x-request-id")
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return f"{_random.getrandbits(128):032x}"

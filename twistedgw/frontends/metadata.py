@@ -7,14 +7,15 @@ import binascii
 import re
 from typing import TYPE_CHECKING
 
+from twistedgw.backends.metadata import Sendable
 from twistedgw.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from twistedgw.frontends.exchange import Head
+    from twistedgw.frontends.exchange import FieldBlock, Head
 
-__all__ = ["request_metadata", "response_fields"]
+__all__ = ["HOP_BY_HOP", "SET_HERE", "request_metadata", "response_fields"]
 
 HOP_BY_HOP = frozenset(
     (
@@ -32,8 +33,10 @@ HOP_BY_HOP = frozenset(
 """Fields that end at each connection (RFC 9110 section 7.6.1)."""
 
 _PASSED = frozenset(("authorization", "traceparent", "tracestate", "baggage", "accept-language"))
-_SET_HERE = frozenset(("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id"))
-_NEVER = HOP_BY_HOP | _SET_HERE | {"cookie", "host", "content-type", "content-length", "user-agent"}
+SET_HERE = frozenset(("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id"))
+"""What the gateway itself says of a request."""
+
+_NEVER = HOP_BY_HOP | SET_HERE | {"cookie", "host", "content-type", "content-length", "user-agent"}
 _PREFIX = "grpc-metadata-"
 _KEY = re.compile(r"[0-9a-z_.-]+")
 _TEXT = re.compile(rb"[\x20-\x7e]*")
@@ -50,32 +53,51 @@ _NOT_A_FIELD = HOP_BY_HOP | {
 Metadata = "list[tuple[str, str | bytes]]"
 
 
-def request_metadata(head: Head) -> list[tuple[str, str | bytes]]:
+def request_metadata(
+    head: Head, key_of: Callable[[str], str | None] | None = None
+) -> tuple[tuple[str, str | bytes], ...]:
     """Give the metadata that a call carries for a request.
+
+    Args:
+        head: of the request.
+        key_of: gives the metadata key of a field by its name alone, or None where it is not passed on; REST's rule
+            where there is none.
 
     Raises:
         InvalidArgument: a ``-bin`` field that is not base64, or a text that gRPC cannot carry (it takes printable
             ASCII).
     """
-    metadata: list[tuple[str, str | bytes]] = []
-    ended = _ended(head.text(b"connection"))
-    for raw, value in head.fields:
+    learned, key_of = head.fields.learned, key_of or _key
+    passed = learned.get(key_of)
+    if passed is None:
+        passed = learned[key_of] = tuple(_passed(head.fields, key_of))
+    host = (("x-forwarded-host", _ascii(head.authority)),) if head.authority else ()
+    return Sendable(
+        (
+            *passed,
+            ("x-forwarded-for", _ascii(head.chain)),
+            ("x-forwarded-proto", "https" if head.secure else "http"),
+            *host,
+            ("x-request-id", head.request_id),
+        )
+    )
+
+
+def _passed(fields: FieldBlock, key_of: Callable[[str], str | None]) -> Iterator[tuple[str, str | bytes]]:
+    """Give what is passed on of a client's own fields, fit to be sent."""
+    ended = _ended(fields.texts.get(b"connection"))
+    for raw, value in fields:
         name = raw.decode("latin-1")
-        key = _key(name)
-        if key is None or name in ended:
+        key = key_of(name)
+        if key is None or name in ended or _KEY.fullmatch(key) is None:
             continue
         if key.endswith("-bin"):
-            metadata.extend((key, item) for item in _binary(name, value))
+            for item in _binary(name, value):
+                yield key, item
         elif _TEXT.fullmatch(value):
-            metadata.append((key, value.decode("ascii")))
+            yield key, value.decode("ascii")
         else:
             raise InvalidArgument(name, "expected printable ASCII", source="header", reason="INVALID_HEADER")
-    metadata.append(("x-forwarded-for", _ascii(head.chain)))
-    metadata.append(("x-forwarded-proto", "https" if head.secure else "http"))
-    if head.authority:
-        metadata.append(("x-forwarded-host", _ascii(head.authority)))
-    metadata.append(("x-request-id", head.request_id))
-    return metadata
 
 
 def response_fields(metadata: Iterable[tuple[str, str | bytes]]) -> list[tuple[bytes, bytes]]:
@@ -127,4 +149,6 @@ def _binary(name: str, value: bytes) -> Iterable[bytes]:
 
 
 def _ascii(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(c if " " <= c <= "~" else "?" for c in text)

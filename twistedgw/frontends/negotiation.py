@@ -13,9 +13,12 @@ __all__ = [
     "PROTOBUF_TYPES",
     "accepts_gzip",
     "body_too_large",
+    "check_members",
     "check_size",
     "decode_body",
     "gzip",
+    "is_gzip",
+    "parse_accept",
     "wants_protobuf",
 ]
 
@@ -93,6 +96,26 @@ def check_size(size: int, limit: int) -> None:
         raise body_too_large(limit)
 
 
+def is_gzip(encoding: str | None) -> bool:
+    """Tell whether a Content-Encoding is gzip; otherwise it is none.
+
+    Raises:
+        GatewayError: 415 for any other.
+    """
+    name = (encoding or "identity").strip().lower()
+    if name == "identity":
+        return False
+    if name not in ("gzip", "x-gzip"):
+        raise GatewayError(
+            Code.INVALID_ARGUMENT,
+            f"Content-Encoding {name[:40]!r} is not supported: send gzip, or none",
+            reason="UNSUPPORTED_ENCODING",
+            http_status_=415,
+            headers=(("Accept-Encoding", "gzip"),),
+        )
+    return True
+
+
 def decode_body(body: bytes, encoding: str | None, limit: int) -> bytes:
     """Undo a request's Content-Encoding.
 
@@ -104,18 +127,7 @@ def decode_body(body: bytes, encoding: str | None, limit: int) -> bytes:
         GatewayError: 413 where it decodes to more, 415 for any encoding but gzip.
         InvalidArgument: it is not what it says.
     """
-    name = (encoding or "identity").strip().lower()
-    if name == "identity":
-        return body
-    if name not in ("gzip", "x-gzip"):
-        raise GatewayError(
-            Code.INVALID_ARGUMENT,
-            f"Content-Encoding {name[:40]!r} is not supported: send gzip, or none",
-            reason="UNSUPPORTED_ENCODING",
-            http_status_=415,
-            headers=(("Accept-Encoding", "gzip"),),
-        )
-    return _gunzip(body, limit)
+    return _gunzip(body, limit) if is_gzip(encoding) else body
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:
@@ -126,7 +138,7 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         while piece:
             if member.eof:  # a gzip file may have several members (RFC 1952 section 2.2)
                 member, members = zlib.decompressobj(31), members + 1
-                _check_members(members)
+                check_members(members)
             try:
                 out += member.decompress(piece, limit - len(out) + 1)
             except zlib.error:
@@ -144,6 +156,11 @@ def _gunzip(body: bytes, limit: int) -> bytes:
     return bytes(out)
 
 
-def _check_members(members: int) -> None:
+def check_members(members: int) -> None:
+    """Make sure that a gzip body has not too many members.
+
+    Raises:
+        InvalidArgument: it has.
+    """
     if members > MAX_MEMBERS:
         raise InvalidArgument("", f"the gzip data has more than {MAX_MEMBERS} members", reason="INVALID_BODY")

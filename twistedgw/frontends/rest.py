@@ -12,7 +12,7 @@ from twistedgw.frontends.failure import error_reply
 from twistedgw.frontends.metadata import request_metadata, response_fields
 from twistedgw.frontends.negotiation import PROTOBUF_TYPES, accepts_gzip, decode_body, gzip, wants_protobuf
 from twistedgw.status import Code
-from twistedgw.transcoding.binder import Body
+from twistedgw.transcoding.binder import NO_SYSTEM_PARAMETERS, Body
 from twistedgw.transcoding.router import MalformedPath, Match, MethodNotAllowed, NoRoute
 from twistedgw.transcoding.rule import METHODS
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from twistedgw.backends.failures import CallError
     from twistedgw.registry.route import GrpcRoute, Route
     from twistedgw.registry.snapshot import Snapshot
-    from twistedgw.transcoding.binder import Bound
+    from twistedgw.transcoding.binder import SystemParameters
 
-__all__ = ["RestExchange", "find_route"]
+__all__ = ["RestExchange", "find_route", "takes_trailers"]
 
 
 def find_route(snapshot: Snapshot, head: Head) -> Match[Route]:
@@ -60,57 +60,41 @@ def _refuse_method(method: str, allowed: tuple[str, ...]) -> NoReturn:
 
 
 class RestExchange:
-    """One REST request and its answer: `open`, then `reply` or `failure`. Any thread; one request at a time.
+    """One REST request and its answer: `open`, then `reply` or `failure`. Any thread; one request at a time."""
 
-    `read` is `open` without the question whether the call can be made.
-    """
-
-    __slots__ = ("_bound", "_head", "_match", "route")
+    __slots__ = ("_head", "_match", "_system", "route")
 
     def __init__(self, head: Head, route: GrpcRoute, match: Match[Route]) -> None:
         self._head = head
         self._match = match
-        self._bound: Bound | None = None
+        self._system = NO_SYSTEM_PARAMETERS
         self.route = route
 
-    def open(self, body: bytes, *, max_body: int, request_timeout: float) -> Call:
+    def open(self, body: bytes, *, max_body: int, request_timeout: float | None) -> Call:
         """Read the request into a call.
 
         Args:
             body: as it came, with its Content-Encoding.
             max_body: bytes that it may decode to.
-            request_timeout: seconds; the gateway's default for an API that sets none.
+            request_timeout: seconds; the gateway's default for an API that sets none; None for none.
 
         Raises:
             GatewayError: the request cannot be taken.
         """
-        self.check_unary()
-        return self.read(body, max_body=max_body, request_timeout=request_timeout)
-
-    def check_unary(self) -> None:
-        """Make sure that the RPC is unary.
-
-        Raises:
-            GatewayError: it streams.
-        """
-        if self.route.streaming:
-            raise GatewayError(
-                Code.UNIMPLEMENTED,
-                f"{self.route.rpc} streams, and streaming methods are not served over REST yet",
-                reason="STREAMING_NOT_SUPPORTED",
-            )
-
-    def read(self, body: bytes, *, max_body: int, request_timeout: float) -> Call:
-        """Read the request into a call, whether or not the RPC streams; otherwise as `open`."""
         head, route = self._head, self.route
-        longest = request_timeout if route.timeout is None and not route.streaming else route.timeout
+        longest = request_timeout if route.timeout is None else route.timeout
         timeout = call_timeout(head.text(b"grpc-timeout"), longest)
         metadata = request_metadata(head)
         if body:
             body = decode_body(body, head.text(b"content-encoding"), max_body)
         content_type = head.text(b"content-type")
-        self._bound = route.binder.bind(self._match.values, head.query, Body(content_type, body))
-        return Call(route.upstream, route.method, self._bound.message, timeout, metadata)
+        bound = route.binder.bind(self._match.values, head.query, Body(content_type, body))
+        self._system = bound.system
+        return Call(route.upstream, route.method, bound.message, timeout, metadata)
+
+    def opened(self, system: SystemParameters) -> None:
+        """Take it that the request was read elsewhere, as far as `reply` has to know."""
+        self._system = system
 
     def reply(self, result: Result) -> Reply:
         """Write the answer of a call that ended with OK."""
@@ -123,17 +107,16 @@ class RestExchange:
             fields.append((b"content-encoding", b"gzip"))
             fields.append((b"vary", b"Accept, Accept-Encoding"))
             body = packed
-        trailers = response_fields(result.trailing_metadata) if self._takes_trailers() else ()
+        trailers = response_fields(result.trailing_metadata) if takes_trailers(self._head) else ()
         return Reply(200, fields, body, trailers)
 
     def failure(self, error: GatewayError | CallError) -> Reply:
         """Write the answer of a request that failed."""
-        return error_reply(error, self.route, trailers=self._takes_trailers())
+        return error_reply(error, self.route, trailers=takes_trailers(self._head))
 
     def _body(self, message: Message) -> tuple[bytes, bytes]:
         """Give the answer's media type and bytes, by the rule and by what the client takes."""
-        assert self._bound is not None, "open() comes first"
-        printer, system = self.route.printer, self._bound.system
+        printer, system = self.route.printer, self._system
         http_body = printer.http_body(message)
         if http_body is not None:
             return http_body
@@ -144,6 +127,8 @@ class RestExchange:
         text = printer.json_with_enum_numbers(message) if system.enums_as_numbers else printer.json(message)
         return b"application/json", text
 
-    def _takes_trailers(self) -> bool:
-        te = self._head.text(b"te")
-        return te is not None and any(each.split(";")[0].strip().lower() == "trailers" for each in te.split(","))
+
+def takes_trailers(head: Head) -> bool:
+    """Whether a client takes HTTP trailers (RFC 9110 section 10.1.4)."""
+    te = head.text(b"te")
+    return te is not None and any(each.split(";")[0].strip().lower() == "trailers" for each in te.split(","))

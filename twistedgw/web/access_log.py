@@ -17,7 +17,15 @@ __all__ = ["log_access"]
 _log = Logger(namespace="twistedgw.access")
 
 
-def log_access(head: Head, route: Route | None, status: int, code: int | None, size: int, seconds: float) -> None:
+def log_access(
+    head: Head,
+    route: Route | None,
+    status: int,
+    code: int | None,
+    size: int,
+    seconds: float,
+    messages: tuple[int, int] | None = None,
+) -> None:
     """Log a request that was answered, at level info.
 
     Args:
@@ -27,17 +35,27 @@ def log_access(head: Head, route: Route | None, status: int, code: int | None, s
         code: the gRPC code; None for a proxied request.
         size: bytes of the answer's body.
         seconds: from the head's arrival to the answer's end.
+        messages: of a stream, how many came from the client, and how many went to it.
     """
+    method, path = _clean(head.method), _clean(head.path.decode("latin-1"))
+    name = "-" if code is None else code_name(code)
+    rpc = "-" if route is None else route.rpc
+    milliseconds = seconds * 1000
+    counted = "" if messages is None else f" messages={messages[0]}/{messages[1]}"
     _log.info(
-        "{client} {method} {path} -> {status} {code} {size} bytes {milliseconds:.1f} ms {rpc} id={request_id}",
+        # One field: formatting nine of them is what costs most in an event that goes to a text file.
+        "{line}",
+        line=f"{head.client} {method} {path} -> {status} {name} {size} bytes {milliseconds:.1f} ms {rpc}{counted}"
+        f" id={head.request_id}",
         client=head.client,
-        method=_clean(head.method),
-        path=_clean(head.path.decode("latin-1")),
+        method=method,
+        path=path,
         status=status,
-        code="-" if code is None else code_name(code),
+        code=name,
         size=size,
-        milliseconds=seconds * 1000,
-        rpc="-" if route is None else route.rpc,
+        milliseconds=milliseconds,
+        rpc=rpc,
+        messages=messages,
         request_id=head.request_id,
     )
 

@@ -564,8 +564,11 @@ class Channel:
             self.abort()
 
     def abort(self) -> None:
-        """Cut the connection; what has been written may be lost."""
+        """Cut the connection; what has been written may be lost. One that was taken over may have manners of its own."""
         if self._state == _CLOSED:
+            return
+        if self._state == _TAKEN and hasattr(self._taker, "going_away"):
+            self._taker.going_away()
             return
         if self._state != _TAKEN:
             self._state = _CLOSED

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from twistedgw.frontends.exchange import FieldBlock
 from twistedgw.web import refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["CHUNKED", "FIELD_LINE", "Head", "check_beginning", "locate", "read_framing", "read_head"]
 
@@ -30,7 +31,7 @@ FIELD_LINE = _TOKEN + rb":[\t -~\x80-\xff]*\r\n"
 
 _METHOD_AND_TARGET = rb"(" + _TOKEN + rb") ([!-\"$-~]+) "
 _REQUEST_LINE = _METHOD_AND_TARGET + rb"HTTP/1\.([01])\r\n"
-_HEAD = re.compile(_REQUEST_LINE + rb"(?:" + FIELD_LINE + rb")*\r\n")
+_FIELDS = re.compile(rb"(?:" + FIELD_LINE + rb")*\r\n")
 _FIRST_LINE = re.compile(_REQUEST_LINE)
 _LATER_VERSION = re.compile(_METHOD_AND_TARGET + rb"HTTP/(?:[2-9]|[1-9][0-9]+)(?:\.[0-9]+)?\r\n")
 _NOT_TEXT = re.compile(rb"[^ -\xff]|\x7f")
@@ -38,6 +39,10 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)([^?]*)(?:(\?)(.*))?", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?")
 _LENGTH_DIGITS = 18
+
+_REMEMBERED = 512
+_LONGEST = 4096
+"""How many blocks of fields are remembered at most, and how many bytes one may have."""
 
 _KNOWN_METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"TRACE"))
 _SPECIAL = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
@@ -64,11 +69,25 @@ class Head(NamedTuple):
     path: bytes
     query: bytes | None
     minor: int
-    fields: list[tuple[bytes, bytes]]
+    fields: FieldBlock
     host: bytes | None
     length: int
     keep_alive: bool
     expects: bool
+
+
+class _Block(NamedTuple):
+    """What the fields of a request say, whatever its request line; see `Head`."""
+
+    fields: FieldBlock
+    host: bytes | None
+    length: int
+    keep_alive: bool
+    expects: bool
+
+
+_known: dict[bytes, _Block] = {}
+"""Blocks of fields of HTTP/1.1 that were read before: a client sends the same one with each request."""
 
 
 def read_head(data: bytes, max_headers: int) -> Head:
@@ -78,39 +97,44 @@ def read_head(data: bytes, max_headers: int) -> Head:
         GatewayError: it is malformed or ambiguous (400), has too many fields (431), an expectation other than
             100-continue (417), or a later version of HTTP (505).
     """
-    match = _HEAD.fullmatch(data)
-    if match is None:
+    line = _FIRST_LINE.match(data)
+    if line is None:
         check_beginning(data)
-        raise refusals.malformed("a header field is malformed")
-    method, target, version = match.groups()
-    if method in _KNOWN_METHODS:
-        fields = _fields(data)
-    else:  # llhttp knows a fixed list of methods, and stops at CONNECT
-        fields = _fields(b"GET / HTTP/1.%b\r\n" % version + data[match.end(3) + 2 :])
-    if len(fields) > max_headers:
-        raise refusals.too_many_fields(max_headers)
+        raise refusals.malformed("the request line is malformed")
+    method, target, version = line.groups()
     minor = 1 if version == b"1" else 0
-    host, length, connection, expects = read_framing(fields, minor)
+    text = data[line.end() :]
+    block = _known.get(text) if minor else None
+    if block is None:
+        block = _read_block(data, text, minor, max_headers)
+        if minor and len(text) <= _LONGEST:
+            if len(_known) >= _REMEMBERED:
+                _known.clear()
+            _known[text] = block
+    elif len(block.fields) > max_headers:
+        raise refusals.too_many_fields(max_headers)
+    fields, host, length, keep_alive, expects = block
     path, query, authority = locate(method, target)
-    keep_alive = bool(minor)
-    if connection is not None:
-        keep_alive = _keep_alive(connection, keep_alive)
+    if authority is not None:
+        host = authority
     if method == b"CONNECT":
         if length:
             raise refusals.malformed("a CONNECT request has no body")
         keep_alive = False
-    return Head(
-        method,
-        target,
-        path,
-        query,
-        minor,
-        fields,
-        host if authority is None else authority,
-        length,
-        keep_alive,
-        expects,
-    )
+    return Head(method, target, path, query, minor, fields, host, length, keep_alive, expects)
+
+
+def _read_block(data: bytes, text: bytes, minor: int, max_headers: int) -> _Block:
+    if _FIELDS.fullmatch(text) is None:
+        check_beginning(data)
+        raise refusals.malformed("a header field is malformed")
+    # llhttp knows a fixed list of methods, stops at CONNECT, and has its own opinion of targets: `locate` reads these.
+    fields = _fields(b"GET / HTTP/1.%d\r\n%b" % (minor, text))
+    if len(fields) > max_headers:
+        raise refusals.too_many_fields(max_headers)
+    host, length, connection, expects = read_framing(fields, minor)
+    keep_alive = bool(minor) if connection is None else _keep_alive(connection, bool(minor))
+    return _Block(fields, host, length, keep_alive, expects)
 
 
 class _Callbacks:
@@ -122,7 +146,7 @@ class _Callbacks:
         self.on_header = on_header
 
 
-def _fields(data: bytes) -> list[tuple[bytes, bytes]]:
+def _fields(data: bytes) -> FieldBlock:
     fields: list[tuple[bytes, bytes]] = []
     append = fields.append
 
@@ -135,10 +159,10 @@ def _fields(data: bytes) -> list[tuple[bytes, bytes]]:
         pass  # whether to change the protocol is for the resource to say
     except HttpParserError:
         raise refusals.malformed("the request is malformed") from None
-    return fields
+    return FieldBlock(fields)
 
 
-def read_framing(fields: list[tuple[bytes, bytes]], minor: int) -> tuple[bytes | None, int, bytes | None, bool]:
+def read_framing(fields: Sequence[tuple[bytes, bytes]], minor: int) -> tuple[bytes | None, int, bytes | None, bool]:
     """Read the fields that say where a body ends and what becomes of the connection.
 
     Returns:

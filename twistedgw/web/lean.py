@@ -74,6 +74,8 @@ class LeanRequest(Request):
             return
         if self.startedWriting:
             raise RuntimeError("the answer has begun already")
+        if self.amend is not None:
+            fields = self.amend(fields)
         channel = self.channel
         lines, framing = wire.head_lines(status, fields)
         parts = [lines]
@@ -104,6 +106,8 @@ class LeanRequest(Request):
             return
         if self.startedWriting:
             raise RuntimeError("the answer has begun already")
+        if self.amend is not None:
+            fields = self.amend(fields)
         channel = self.channel
         lines, framing = wire.head_lines(status, fields)
         parts = [lines]

@@ -63,6 +63,7 @@ class Request(server.Request):
         body: all of it, once it is complete and no sink took it.
         exchange: for the resource to keep what belongs to this request.
         on_disconnect: called when the client leaves before the answer is complete; a cheaper `notifyFinish`.
+        amend: gives the fields of whatever answer is made by `respond` or `start`, in place of those given there.
     """
 
     query = b""
@@ -71,6 +72,7 @@ class Request(server.Request):
     body = b""
     exchange: Any = None
     on_disconnect: Callable[[Failure], object] | None = None
+    amend: Callable[[Fields], Fields] | None = None
     channel: Any = None
     site: Any = None
     queued = False
@@ -230,6 +232,8 @@ class Request(server.Request):
 
     def _set_head(self, status: int, fields: Fields) -> bytes | None:
         """Take over an answer's head; give its Content-Length, which stands only where there is no body."""
+        if self.amend is not None:
+            fields = self.amend(fields)
         others, framing = wire.split_framing(wire.clean_fields(fields))
         self.setResponseCode(status, RESPONSES.get(status, b"Unknown"))
         self.defaultContentType = None

@@ -21,7 +21,7 @@ HEADERS = st.builds("[{}:{}]".format, st.sampled_from(list(KINDS)), NAMES) | st.
     ["[gateway]", "[admin]", "[]", "[x", "  [service:s]", "[DEFAULT]"]
 )
 OPTIONS = st.sampled_from(
-    [*sorted({option.name for kind in KINDS.values() for option in kind.options}), "zz", "", "A B"]
+    [*sorted({option.name for kind in KINDS.values() for option in kind.every}), "zz", "", "A B"]
 )
 SPELLED = (
     "b h p s test grpc https http://h/ a:1 [::1]:1 yes 15s 4MiB * a.B/* a.B/C /v1/{x=a/*}:v GET body gw.ini . .. / "
@@ -76,7 +76,7 @@ def test_any_lines(folder, lines, environ):
 )
 def test_any_values_of_known_options(folder, kind, values, environ):
     name = ":" + "/".join(["s", "zz"][: len(kind.form)]) if kind.form else ""
-    options = [f"{option.name} = {values[i]}" for i, option in enumerate(kind.options) if i in values]
+    options = [f"{option.name} = {values[i]}" for i, option in enumerate(kind.every) if i in values]
     read(folder, (WHOLE + "\n".join([f"[{kind.name}{name}]", *options])).encode("utf-8", "replace"), E=environ)
 
 

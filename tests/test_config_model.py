@@ -19,11 +19,12 @@ from twistedgw.config.model import (
     Gateway,
     Listener,
     Place,
-    Plugin,
     Protocol,
     Service,
 )
 from twistedgw.config.options import KINDS, RESTART
+from twistedgw.config.plugins.backend_grpc import BackendGrpcPlugin
+from twistedgw.config.plugins.cors import CorsPlugin
 
 NOWHERE = Place("", "", 0)
 
@@ -44,6 +45,7 @@ max_headers = 5
 header_timeout = 6s
 body_timeout = 7s
 idle_timeout = 8s
+access_log = no
 trusted_proxies = 10.0.0.0/8
 [listener:plain]
 endpoint = tcp:8080:interface=127.0.0.1
@@ -138,6 +140,7 @@ def test_everything_that_can_be_written(folder):
             header_timeout=6.0,
             body_timeout=7.0,
             idle_timeout=8.0,
+            access_log=False,
             trusted_proxies=("10.0.0.0/8",),
         ),
         listeners={
@@ -216,7 +219,7 @@ def test_everything_that_can_be_written(folder):
             ),
         },
         plugins={
-            "files": Plugin(
+            "files": BackendGrpcPlugin(
                 name="files",
                 place=NOWHERE,
                 type="backend-grpc",
@@ -259,6 +262,7 @@ def test_what_holds_where_nothing_is_written(folder):
         "header_timeout": 10.0,
         "body_timeout": 30.0,
         "idle_timeout": 60.0,
+        "access_log": True,
         "trusted_proxies": (),
     }
     assert config.admin == Admin(NOWHERE, "tcp:9080:interface=127.0.0.1", folder.path / "admin.token")
@@ -399,7 +403,8 @@ def test_every_option_reaches_the_model():
         "environment": Environment,
         "api": Api,
         "backend": Backend,
-        "plugin": Plugin,
+        "plugin backend-grpc": BackendGrpcPlugin,
+        "plugin cors": CorsPlugin,
         "binding": Binding,
     }
     renamed = {
@@ -411,10 +416,11 @@ def test_every_option_reaches_the_model():
         "unknown_fields": "ignore_unknown_fields",
         "unknown_query": "ignore_unknown_query",
     }
-    for kind, model in models.items():
+    for name, model in models.items():
+        kind, _, variant = name.partition(" ")
         fields = {field.name for field in dataclasses.fields(model)}
-        options = {renamed.get(option.name, option.name) for option in KINDS[kind].options}
+        options = {renamed.get(option.name, option.name) for option in KINDS[kind].within(variant)}
         if kind == "listener":
             options = options - {"protocol"} | {"tls"}
         assert options <= fields
-    assert models.keys() == KINDS.keys()
+    assert {name.partition(" ")[0] for name in models} == KINDS.keys()

@@ -285,7 +285,7 @@ def report(folder: Folder, text: str) -> list[str]:
         # Plugins
         (
             "[plugin:x]\ntype = backend-grcp\nreflection = b",
-            ["2: [plugin:x] type: 'backend-grcp' is not one of backend-grpc (did you mean 'backend-grpc'?)"],
+            ["2: [plugin:x] type: 'backend-grcp' is not one of backend-grpc, cors (did you mean 'backend-grpc'?)"],
         ),
         ("[plugin:x]\nreflection = b", ["1: [plugin:x] type: is missing"]),
         ("[plugin:x]\ntype = backend-grpc", ["1: [plugin:x]: needs one of proto, descriptor_set and reflection"]),

@@ -240,7 +240,7 @@ def test_an_http_target_is_refused(text, reason):
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_default_is_a_value_of_its_own_type(kind):
-    for option in kind.options:
+    for option in kind.every:
         assert not (option.required and (option.default is not None or option.absent)), option.name
         if option.default is not None:
             option.type.convert(option.default, HERE)
@@ -248,5 +248,5 @@ def test_every_default_is_a_value_of_its_own_type(kind):
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_no_option_stands_twice(kind):
-    names = [option.name for option in kind.options]
+    names = [option.name for option in kind.every]
     assert names == list(dict.fromkeys(names))

@@ -14,9 +14,10 @@ from twistedgw.errors import ConfigError
 from twistedgw.reactors import install_reactor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from twistedgw.assembly import Assembled
+    from twistedgw.config.plugins.stage import Stage
     from twistedgw.registry.route import Route
 
 __all__ = ["main"]
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "tell every problem of a configuration; exit 0 or 1"),
         ("routes", _routes, "list what would be served: method, URL, RPC, rule"),
         ("explain", _explain, "tell what a request would become, without sending it; exit 1 if it would be refused"),
+        ("openapi", _openapi, "print the OpenAPI 3.1 document of what a service serves in an environment"),
     ):
         command = found[name] = commands.add_parser(name, help=text, description=text)
         command.add_argument(
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
     found["check"].add_argument("--strict", action="store_true", help="exit 1 if there are warnings")
     _add_request(found["explain"])
+    _add_document(found["openapi"])
     return parser
 
 
@@ -77,6 +80,26 @@ def _add_request(command: argparse.ArgumentParser) -> None:
         "-H", "--header", action="append", default=[], type=_header, metavar="'NAME: VALUE'", help="a header field"
     )
     command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(fail=command.error)
+
+
+def _add_document(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--service", metavar="S", help="default: the one there is")
+    command.add_argument("--environment", metavar="E", default="release", help="default: release")
+    command.add_argument("--format", choices=("json", "yaml"), default="json", help="default: json")
+    command.add_argument(
+        "--server",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="what comes before the environment's prefix, such as https://api.example.com; may be repeated;"
+        " default: by the service's hosts and protocols",
+    )
+    command.add_argument(
+        "--every-path",
+        action="store_true",
+        help="show POST /package.Service/Method also for RPCs that have another path",
+    )
     command.set_defaults(fail=command.error)
 
 
@@ -132,10 +155,30 @@ def _explain(options: argparse.Namespace) -> int:
     return 0 if found.sent else 1
 
 
+def _openapi(options: argparse.Namespace) -> int:
+    snapshot = _load(options).snapshot
+    from twistedgw.openapi.document import document
+    from twistedgw.openapi.text import to_json, to_yaml
+
+    services = snapshot.config.services
+    name = options.service or (next(iter(services)) if len(services) == 1 else "")
+    if name not in services:
+        known = f"there are {', '.join(sorted(services))}" if services else "there are none"
+        options.fail(f"there is no service {name!r}; {known}" if name else f"--service is needed: {known}")
+    if options.environment not in services[name].environments:
+        known = ", ".join(sorted(services[name].environments))
+        options.fail(f"service {name} has no environment {options.environment!r}; it has {known}")
+    found = document(snapshot, name, options.environment, servers=options.server, every_path=options.every_path)
+    print((to_yaml if options.format == "yaml" else to_json)(found), end="")
+    return 0
+
+
 def _routes(options: argparse.Namespace) -> int:
     snapshot = _load(options).snapshot
     rows = {
-        row for route in snapshot.routes for row in _rows(route, snapshot.config.services[route.origin.service].hosts)
+        row
+        for route in snapshot.routes
+        for row in _rows(route, snapshot.config.services[route.origin.service].hosts, snapshot.stages)
     }
     widths = [max((len(row[column]) for row in rows), default=0) for column in (1, 2)]
     for _, served, rpc, rule in sorted(rows):
@@ -143,10 +186,11 @@ def _routes(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(route: Route, hosts: Sequence[str]) -> list[tuple[str, str, str, str]]:
+def _rows(route: Route, hosts: Sequence[str], stages: Mapping[str, Stage]) -> list[tuple[str, str, str, str]]:
     """Give the lines of a route, one for each host: what they are sorted by, and their three columns."""
     origin = route.origin
-    rule = f"{route.kind} {route.written} [{origin.service}/{origin.api} {origin.environment}]"
+    plugins = "".join(f" +{name}" for name, stage in stages.items() if stage in route.stages)
+    rule = f"{route.kind} {route.written} [{origin.service}/{origin.api} {origin.environment}]{plugins}"
     urls = [f"{host}{route.template.text}" for host in hosts or ("",)]
     return [(url, f"{route.rule.method} {url}", route.rpc, rule) for url in urls]
 

@@ -18,15 +18,16 @@ __all__ = ["explain_text"]
 
 _WIDTH = 11
 _STREAMS = {
-    "request": "the client sends a stream of messages; the message below is one of them",
+    "request": "the client sends a stream of messages",
     "response": "the backend answers with a stream of messages",
-    "both": "both sides send a stream of messages; the message below is one of them",
+    "both": "both sides send a stream of messages",
 }
 _RULES = {
     "api": "an API of its own",
     "default": "the path that every RPC has",
     "unbound": "known, but no plugin is bound",
     "proxy": "passed on as it is",
+    "openapi": "the gateway's own documentation",
 }
 
 
@@ -60,7 +61,8 @@ def _matched(matched: Matched) -> Iterator[str]:
     yield from _entry("rule", f"{_RULES.get(matched.kind, matched.kind)}, {matched.written}")
     yield from _entry("API", f"{matched.service}/{matched.api} in environment {matched.environment}")
     yield from _entry("plugin", matched.plugin or "")
-    yield from _entry("backend", f"{matched.backend} ({', '.join(matched.targets)})")
+    if matched.backend:
+        yield from _entry("backend", f"{matched.backend} ({', '.join(matched.targets)})")
     yield from _entry("streaming", _STREAMS.get(matched.streaming, ""))
     for name, value in matched.variables:
         yield from _entry("variable", f"{name} = {json.dumps(value, ensure_ascii=False)}")
@@ -72,6 +74,11 @@ def _outgoing(outgoing: Outgoing) -> Iterator[str]:
         yield from _entry("metadata", f"{key}: {plain_value(value)}")
     deadline = "none" if outgoing.timeout is None else f"{outgoing.timeout:g} s"
     yield from _entry("deadline", deadline)
+    if outgoing.messages:
+        for number, message in enumerate(outgoing.messages):
+            yield from _entry("message", f"{outgoing.type} [{number}]")
+            yield from _json(message)
+        return
     yield from _entry("message", outgoing.type or "")
     if outgoing.message is not None:
         yield from _json(outgoing.message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twistedgw.config.links import default_prefix
 from twistedgw.config.model import (
@@ -19,6 +19,7 @@ from twistedgw.config.model import (
     Protocol,
     Service,
 )
+from twistedgw.config.plugins import PLUGIN_TYPES
 from twistedgw.config.rules import http2_installed
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _service(section: Section, declared: Declared) -> Service:
             name: _environment(name, written.get(name), section) for name in declared.environments(section.name)
         },
         apis={name: _api(name, api) for name, api in apis.items()},
+        openapi=section.values["openapi"],
+        docs=section.values["docs"],
     )
 
 
@@ -115,13 +118,4 @@ def _backend(section: Section) -> Backend:
 
 
 def _plugin(section: Section) -> Plugin:
-    values: dict[str, Any] = dict(section.values)
-    values["proto"] = values["proto"] or ()
-    values["import_path"] = values["import_path"] or _folders(values["proto"])
-    for option in ("unknown_fields", "unknown_query"):
-        values[f"ignore_{option}"] = values.pop(option) == "ignore"
-    return Plugin(name=section.name, place=section.place, **values)
-
-
-def _folders(files: tuple[Path, ...]) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(file.parent for file in files))
+    return PLUGIN_TYPES[section.values["type"]].build(section)

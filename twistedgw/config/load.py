@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from twistedgw.config.build import build
@@ -24,19 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+def load(
+    path: Path, environ: Mapping[str, str] = os.environ, texts: Mapping[Path, str] = MappingProxyType({})
+) -> Config:
     """Read a configuration: the file, all that it includes, and what its state folder holds.
 
     Args:
         path: of the main file; a relative one starts from the working folder.
         environ: what ``${NAME}`` stands for.
+        texts: what is read in place of files, by their absolute paths: to see what would be if they were written.
 
     Raises:
         ConfigError: with every problem of every file.
     """
     report = Report()
     main = _absolute(path)
-    tree = Tree(main, environ, report)
+    tree = Tree(main, environ, report, texts)
     declared = Declared(tree.sections)
     names = None if report.unread else declared.names()
     for section in tree.sections:

@@ -9,7 +9,7 @@ from twistedgw.config.option import Context, RefusedError, Type
 from twistedgw.config.scalars import IDENTIFIER, listing
 from twistedgw.transcoding.template import Literal, Template, TemplateError
 
-__all__ = ["BODY", "FIELD", "METHOD", "METHOD_NAMES", "PATH_TEMPLATE", "PREFIX", "RPC", "Rpc"]
+__all__ = ["BODY", "FIELD", "METHOD", "METHOD_NAMES", "PATH_TEMPLATE", "PLACE", "PREFIX", "RPC", "Rpc"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")
 _RPC = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)/([A-Za-z_]\w*|\*)", re.ASCII)
@@ -65,6 +65,13 @@ def _prefix(text: str, _: Context) -> str:
     return text.rstrip("/")
 
 
+def _place(text: str, context: Context) -> str:
+    path = _prefix(text, context)
+    if not path:
+        raise RefusedError("is not a path of its own", "write /docs, for example")
+    return path
+
+
 def _body(text: str, context: Context) -> str:
     if text in ("", "*"):
         return text
@@ -80,6 +87,7 @@ RPC = Type("`package.Service/Method` or `package.Service/*`", _rpc)
 METHOD = Type("HTTP method", _method)
 PATH_TEMPLATE = Type("path template", _template)
 PREFIX = Type("path", _prefix)
+PLACE = Type("path, not `/`", _place)
 BODY = Type("`*`, a field's name, or empty", _body, takes_empty=True)
 FIELD = Type("field's name", IDENTIFIER.convert)
 METHOD_NAMES = listing(IDENTIFIER, "list of method names")

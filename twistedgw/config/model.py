@@ -102,7 +102,13 @@ class Gateway:
     header_timeout: float
     body_timeout: float
     idle_timeout: float
+    access_log: bool
     trusted_proxies: tuple[str, ...]
+
+    @property
+    def unary_timeout(self) -> float | None:
+        """`request_timeout`; None where it says that there is none."""
+        return self.request_timeout or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,7 @@ class Admin:
     place: Place = field(compare=False, repr=False)
     endpoint: str
     token_file: Path
+    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +190,8 @@ class Service:
 
     Attributes:
         hosts: lower case, ``*.`` at the front for a wildcard; empty for any host.
+        openapi: the path, behind an environment's prefix, of its OpenAPI document; None for nowhere.
+        docs: the path, behind an environment's prefix, of the page to read that document on; None for nowhere.
     """
 
     name: str
@@ -193,6 +202,8 @@ class Service:
     https: bool
     environments: Mapping[str, Environment]
     apis: Mapping[str, Api]
+    openapi: str | None = None
+    docs: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,26 +230,11 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A ``[plugin:NAME]`` section of type ``backend-grpc``.
-
-    Exactly one of `proto`, `descriptor_set` and `reflection` is set.
-    """
+    """A ``[plugin:NAME]`` section; each type has its own subclass (`twistedgw.config.plugins`)."""
 
     name: str
     place: Place = field(compare=False, repr=False)
     type: str
-    proto: tuple[Path, ...]
-    descriptor_set: Path | None
-    reflection: str | None
-    import_path: tuple[Path, ...]
-    always_print_fields: bool
-    preserve_proto_field_names: bool
-    enums_as_numbers: bool
-    case_insensitive_enums: bool
-    ignore_unknown_fields: bool
-    ignore_unknown_query: bool
-    error_format: str
-    stream_envelope: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,22 +92,29 @@ class Kind:
     Attributes:
         name: the word before the colon.
         form: the parts of the name after the colon, such as ``("SERVICE", "NAME")``; empty where there is none.
-        options: all that may stand in such a section; of a `variant` section, in any variant.
-        variants: for each value of the option ``type``, the names of the options that may stand beside it; empty where
-            the kind has no types.
+        options: those that may stand in every such section.
+        variants: for each value of the option ``type``, the further options that go with it; empty where the kind has
+            no types.
     """
 
     name: str
     form: tuple[str, ...]
     about: str
     options: tuple[Option, ...]
-    variants: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    variants: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)
 
     @property
     def header(self) -> str:
         """The section's name without brackets, such as ``api:SERVICE/NAME``."""
         return ":".join(filter(None, (self.name, "/".join(self.form))))
 
-    def option(self, name: str) -> Option | None:
-        """Give the option of this name."""
-        return next((option for option in self.options if option.name == name), None)
+    @property
+    def every(self) -> tuple[Option, ...]:
+        """The options of all variants; where two have one of the same name, the first's."""
+        further = [option for options in self.variants.values() for option in options]
+        return tuple({option.name: option for option in reversed((*self.options, *further))}.values())[::-1]
+
+    def within(self, variant: str) -> tuple[Option, ...]:
+        """Give the options that may stand in a section of this variant; those of all where there is no such one."""
+        further = self.variants.get(variant)
+        return self.every if further is None else (*self.options, *further)

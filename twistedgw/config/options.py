@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twistedgw.config.mapping import BODY, FIELD, METHOD, METHOD_NAMES, PATH_TEMPLATE, PREFIX, RPC
+from twistedgw.config.mapping import BODY, FIELD, METHOD, METHOD_NAMES, PATH_TEMPLATE, PLACE, PREFIX, RPC
 from twistedgw.config.network import HOSTS, NETWORKS, SERVER_NAME, TARGETS
 from twistedgw.config.option import Kind, Option
-from twistedgw.config.paths import EXISTING_FILE, EXISTING_FILES, EXISTING_FOLDERS, PATH, PATTERNS
+from twistedgw.config.paths import EXISTING_FILE, PATH, PATTERNS
+from twistedgw.config.plugins import PLUGIN_TYPES
 from twistedgw.config.references import API_NAMES, NAME, reference
 from twistedgw.config.scalars import (
     BOOLEAN,
@@ -25,7 +26,7 @@ from twistedgw.config.scalars import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ENVIRONMENTS", "KINDS", "PLUGIN_TYPES", "RESTART"]
+__all__ = ["ENVIRONMENTS", "KINDS", "RESTART"]
 
 ENVIRONMENTS = ("release", "prepub", "test")
 """The environments that every service has; the first is published at the root where nothing else is written."""
@@ -35,7 +36,6 @@ MOST_BYTES = (1 << 31) - 1
 
 _COUNT = integer(1, 1_000_000)
 _MESSAGE_SIZE = size(1, MOST_BYTES)
-_REJECT = choice("reject", "ignore")
 _PROTOCOLS = listing(choice("http", "https"), "list of http, https", takes_empty=False)
 
 GATEWAY = Kind(
@@ -58,12 +58,25 @@ GATEWAY = Kind(
             default="auto",
             live=False,
         ),
-        Option("threads", integer(1, 10_000), "The size of the thread bridge's pool.", default="32", live=False),
-        Option("workers", WORKERS, "Processes; `auto` is one per core.", default="1", live=False),
+        Option(
+            "threads",
+            integer(1, 10_000),
+            "The size of the thread bridge's pool, in each worker.",
+            default="32",
+            live=False,
+        ),
+        Option(
+            "workers",
+            WORKERS,
+            "Processes that serve; `auto` is one per core. More than one are children of a parent that only listens.",
+            default="1",
+            live=False,
+        ),
         Option(
             "request_timeout",
-            DURATION,
-            "The deadline of a unary call where the API sets none; a stream has one only if its API or client sets it.",
+            DURATION_OR_ZERO,
+            "The deadline of a unary call where the API sets none, `0s` for none at all; a stream has one only if its API"
+            " or client sets it.",
             default="15s",
         ),
         Option(
@@ -79,7 +92,7 @@ GATEWAY = Kind(
         Option(
             "max_in_flight",
             _COUNT,
-            "Calls at a time; more are refused with 503 and `Retry-After`.",
+            "Calls at a time; more are refused with 503 and `Retry-After`. Workers divide it, and get at least 1 each.",
             default="1000",
         ),
         Option(
@@ -97,6 +110,12 @@ GATEWAY = Kind(
             default="30s",
         ),
         Option("idle_timeout", DURATION, "How long an idle connection is kept.", default="60s"),
+        Option(
+            "access_log",
+            BOOLEAN,
+            "Whether each answer is logged, at level info; the others of twistd's lines are there either way.",
+            default="yes",
+        ),
         Option("trusted_proxies", NETWORKS, "Networks whose `X-Forwarded-*` header fields are believed.", default=""),
     ),
 )
@@ -143,6 +162,12 @@ ADMIN = Kind(
             "The file of the bearer token; made with mode 0600 at the first start if missing.",
             default="admin.token",
         ),
+        Option(
+            "hosts",
+            HOSTS,
+            "The host names, without ports, by which browsers may reach it, besides `localhost` and IP addresses.",
+            default="",
+        ),
     ),
 )
 
@@ -161,6 +186,20 @@ SERVICE = Kind(
         ),
         Option(
             "protocols", _PROTOCOLS, "The protocols of the listeners that it is published on.", default="http, https"
+        ),
+        Option(
+            "openapi",
+            PLACE,
+            "Where each environment serves the OpenAPI document of its APIs, behind its prefix: JSON there, and YAML "
+            "with `.yaml` in place of `.json` or at the end.",
+            absent="nowhere",
+        ),
+        Option(
+            "docs",
+            PLACE,
+            "Where each environment serves a page to read and try that document, behind its prefix; "
+            "the extra `docs` must be installed.",
+            absent="nowhere",
         ),
     ),
 )
@@ -265,61 +304,14 @@ BACKEND = Kind(
     ),
 )
 
-_TYPE = "type"
-_BACKEND_GRPC = (
-    Option(
-        "proto", EXISTING_FILES, "The `.proto` files, each 1,048,576 bytes at most.", absent="one of three is needed"
-    ),
-    Option(
-        "descriptor_set",
-        EXISTING_FILE,
-        "A compiled `FileDescriptorSet`, its imports included.",
-        absent="one of three is needed",
-    ),
-    Option(
-        "reflection",
-        reference("backend"),
-        "The gRPC backend that is asked for its descriptors.",
-        absent="one of three is needed",
-    ),
-    Option(
-        "import_path",
-        EXISTING_FOLDERS,
-        "Where the imports of `proto` are looked for; `google/*` is always there.",
-        absent="the folders of the `proto` files",
-    ),
-    Option("always_print_fields", BOOLEAN, "Print fields that are at their default value.", default="no"),
-    Option("preserve_proto_field_names", BOOLEAN, "Print fields by their names in the `.proto`.", default="no"),
-    Option("enums_as_numbers", BOOLEAN, "Print enums as numbers.", default="no"),
-    Option("case_insensitive_enums", BOOLEAN, "Take enum names in any case.", default="no"),
-    Option("unknown_fields", _REJECT, "What is done with unknown fields in JSON bodies.", default="reject"),
-    Option("unknown_query", _REJECT, "What is done with unknown query parameters.", default="reject"),
-    Option(
-        "error_format",
-        choice("status", "google"),
-        "The body of an error: `google.rpc.Status`, or AIP-193's `error` object around it.",
-        default="status",
-    ),
-    Option(
-        "stream_envelope",
-        choice("none", "result"),
-        "What is around each message of a stream: nothing, or grpc-gateway's `result` and `error` objects.",
-        default="none",
-    ),
-)
-
-PLUGIN_TYPES: Mapping[str, tuple[Option, ...]] = {"backend-grpc": _BACKEND_GRPC}
-"""The options of each type of plugin, besides ``type``."""
+_VARIANTS = {name: plugin_type.options for name, plugin_type in PLUGIN_TYPES.items()}
 
 PLUGIN = Kind(
     "plugin",
     ("NAME",),
-    "A named unit of configuration. The one type there is, `backend-grpc`, says what a gRPC backend's messages are.",
-    (
-        Option(_TYPE, choice(*PLUGIN_TYPES), "What the plugin is.", required=True),
-        *dict.fromkeys(option for options in PLUGIN_TYPES.values() for option in options),
-    ),
-    {name: frozenset({_TYPE, *(option.name for option in options)}) for name, options in PLUGIN_TYPES.items()},
+    "A named unit of configuration, which does nothing before it is bound.",
+    (Option("type", choice(*PLUGIN_TYPES), "What the plugin is.", required=True),),
+    _VARIANTS,
 )
 
 BINDING = Kind(
@@ -340,6 +332,6 @@ KINDS: Mapping[str, Kind] = {
 """All kinds of sections by name."""
 
 RESTART: Mapping[str, tuple[str, ...]] = {
-    kind.name: tuple(option.name for option in kind.options if not option.live) for kind in KINDS.values()
+    kind.name: tuple(option.name for option in kind.every if not option.live) for kind in KINDS.values()
 }
 """The options of each kind of section that only a restart applies."""

@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING
 from twistedgw.config.model import Protocol
 from twistedgw.config.network import grpc_target, http_target
 from twistedgw.config.option import RefusedError
+from twistedgw.config.plugins import PLUGIN_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from twistedgw.config.section import Section
 
-__all__ = ["RULES", "http2_installed"]
-
-_DESCRIPTORS = ("proto", "descriptor_set", "reflection")
+__all__ = ["RULES", "docs_installed", "http2_installed"]
 
 
 def http2_installed() -> bool:
     """Tell whether the extra ``http2`` is there."""
     return find_spec("h2") is not None and find_spec("priority") is not None
+
+
+def docs_installed() -> bool:
+    """Tell whether the extra ``docs`` is there."""
+    return find_spec("flask_swagger_ui") is not None
+
+
+def _service(section: Section) -> None:
+    if section.values.get("docs") and not docs_installed():
+        section.problem("docs", "needs a package that is not installed", "pip install 'twistedgw[docs]'")
 
 
 def _listener(section: Section) -> None:
@@ -77,22 +86,9 @@ def _target(section: Section, target: str, protocol: Protocol) -> str:
 
 
 def _plugin(section: Section) -> None:
-    allowed = section.kind.variants.get(section.values.get("type", ""))
-    if allowed is not None:
-        others = sorted(section.written - allowed)
-        _refuse_written(section, *others, reason=f"does not go with type = {section.values['type']}")
-    if section.values.get("type") == "backend-grpc":
-        _backend_grpc(section)
-
-
-def _backend_grpc(section: Section) -> None:
-    sources = [option for option in _DESCRIPTORS if option in section.written]
-    if not sources:
-        section.problem("", "needs one of proto, descriptor_set and reflection")
-    for extra in sources[1:]:
-        section.problem(extra, f"cannot stand beside {sources[0]}", "write one of proto, descriptor_set and reflection")
-    if sources and "proto" not in sources:
-        _refuse_written(section, "import_path", reason="goes with proto only")
+    plugin_type = PLUGIN_TYPES.get(section.values.get("type", ""))
+    if plugin_type is not None:
+        plugin_type.check(section)
 
 
 def _need(section: Section, *options: str, reason: str) -> None:
@@ -107,5 +103,10 @@ def _refuse_written(section: Section, *options: str, reason: str) -> None:
             section.problem(option, reason)
 
 
-RULES: Mapping[str, Callable[[Section], None]] = {"listener": _listener, "backend": _backend, "plugin": _plugin}
+RULES: Mapping[str, Callable[[Section], None]] = {
+    "service": _service,
+    "listener": _listener,
+    "backend": _backend,
+    "plugin": _plugin,
+}
 """By kind of section."""

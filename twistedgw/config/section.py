@@ -29,6 +29,7 @@ class Section:
         folder: of the file, absolute.
         values: by option; defaults included, None where there is no default, nothing for an option that was refused.
         written: the options that stand there with something in them, right or wrong.
+        options: those that may stand there; by the section's type where its kind has types.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class Section:
     entries: Mapping[str, Entry] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
+    options: tuple[Option, ...] = ()
 
     @classmethod
     def of(
@@ -70,24 +72,36 @@ class Section:
 
     def _text(self, name: str) -> str:
         """Give the text of an option as written, or its default."""
-        option = self.kind.option(name)
-        return self.entries[name].text if name in self.entries else (option and option.default) or ""
+        if name in self.entries:
+            return self.entries[name].text
+        return next((option.default or "" for option in self.options if option.name == name), "")
 
     def convert(self, context: Context, environ: Mapping[str, str]) -> None:
         """Fill `values`, and report all that is wrong with single options."""
-        for name in self.entries:
-            if not any(option.name == name for option in self.kind.options):
-                self._unknown(name)
         for option in self.kind.options:
-            if option.name in self.entries:
-                self._convert(option, context, environ)
-            elif option.required:
-                self.problem(option.name, "is missing")
-            else:
-                self.values[option.name] = _default(option, context)
+            self._take(option, context, environ)
+        variant = self.values.get("type", "") if self.kind.variants else ""
+        self.options = self.kind.within(variant)
+        for option in self.options[len(self.kind.options) :]:
+            if option.name in self.entries or variant:
+                self._take(option, context, environ)
+        for name in self.entries:
+            if not any(option.name == name for option in self.options):
+                self._unknown(name, variant)
 
-    def _unknown(self, name: str) -> None:
-        known = [option.name for option in self.kind.options]
+    def _take(self, option: Option, context: Context, environ: Mapping[str, str]) -> None:
+        if option.name in self.entries:
+            self._convert(option, context, environ)
+        elif option.required:
+            self.problem(option.name, "is missing")
+        else:
+            self.values[option.name] = _default(option, context)
+
+    def _unknown(self, name: str, variant: str) -> None:
+        if any(option.name == name for option in self.kind.every):
+            self.problem(name, f"does not go with type = {variant}")
+            return
+        known = [option.name for option in self.options]
         self.problem(name, "is not an option of this section", lambda: did_you_mean(name, known))
 
     def _convert(self, option: Option, context: Context, environ: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from twistedgw.config.header import identify
@@ -36,8 +37,19 @@ class Tree:
         files: every INI file that was read, absolute.
     """
 
-    def __init__(self, main: Path, environ: Mapping[str, str], report: Report) -> None:
+    def __init__(
+        self, main: Path, environ: Mapping[str, str], report: Report, texts: Mapping[Path, str] = MappingProxyType({})
+    ) -> None:
+        """Read all files.
+
+        Args:
+            main: the path of the main file, absolute.
+            environ: what ``${NAME}`` stands for.
+            report: takes every problem.
+            texts: what is read in place of files, whether these exist or not, by their paths.
+        """
         self._report = report
+        self._texts = texts
         self._seen: set[str] = set()
         self.sections: list[Section] = []
         self.files: list[Path] = []
@@ -70,15 +82,15 @@ class Tree:
         folder: Path | None = self.gateway.values.get("state_dir")
         if folder is None:
             return []
+        names = {path.name for path in self._texts if path.parent == folder}
         try:
-            if not folder.exists():
-                return []
-            names = sorted(name for name in os.listdir(folder) if name.endswith(".ini") and not name.startswith("."))
+            if folder.exists():
+                names |= {name for name in os.listdir(folder) if name.endswith(".ini") and not name.startswith(".")}
         except OSError as error:
             self._report.unread = True
             self.gateway.refuse("state_dir", RefusedError(f"cannot be read: {_reason(error)}"))
             return []
-        return [folder / name for name in names]
+        return [folder / name for name in sorted(names)]
 
     def _read(self, path: Path) -> None:
         identity = os.path.realpath(path)
@@ -88,7 +100,7 @@ class Tree:
         file = shown_path(path)
         self._report.begin(file)
         try:
-            raw_sections, problems = _read_sections(path)
+            raw_sections, problems = _read_sections(path, self._texts.get(path))
         except _UnreadableError as error:
             self._report.unread = True
             self._report.add(file, error.line, str(error), hint=error.hint)
@@ -119,9 +131,9 @@ class _UnreadableError(Exception):
         self.hint = hint
 
 
-def _read_sections(path: Path) -> tuple[list[RawSection], list[IniError]]:
+def _read_sections(path: Path, text: str | None) -> tuple[list[RawSection], list[IniError]]:
     try:
-        return parse(_read_text(path))
+        return parse(_read_text(path) if text is None else text)
     except NotIniError:
         raise _UnreadableError(f"is no INI file: more than {MAX_MALFORMED} lines are not OPTION = VALUE") from None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from twistedgw.config.plugins import PLUGIN_TYPES
+
 if TYPE_CHECKING:
     from twistedgw.config.model import Api, Backend, Binding, Config, Environment, Plugin, Service
     from twistedgw.errors import Problem
@@ -34,7 +36,8 @@ def bind(config: Config) -> tuple[Bound, list[Problem]]:
         plugin, service = config.plugins[binding.plugin], config.services[binding.service]
         environment = service.environments[binding.environment]
         for api in _apis(service, binding.apis):
-            if not environment_backend(config, environment, api).protocol.is_grpc:
+            grpc = environment_backend(config, environment, api).protocol.is_grpc
+            if not grpc and PLUGIN_TYPES[plugin.type].grpc_only:
                 if binding.apis is not None:
                     problems.append(_no_grpc(binding, plugin, api))
                 continue

@@ -6,6 +6,8 @@ import hashlib
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
+from twistedgw.config.plugins import PLUGIN_TYPES
+from twistedgw.config.plugins.backend_grpc import BackendGrpcPlugin
 from twistedgw.errors import ConfigError, Problem
 from twistedgw.registry.bindings import bind
 from twistedgw.registry.candidates import GUESSED, OWN, Candidate, Candidates, Worlds
@@ -18,7 +20,8 @@ from twistedgw.transcoding.router import Router, RouterBuilder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from twistedgw.config.model import Backend, Config, Plugin
+    from twistedgw.config.model import Backend, Config
+    from twistedgw.config.plugins.stage import Stage
     from twistedgw.schema.schema import Schema
 
 __all__ = ["Builder"]
@@ -29,7 +32,7 @@ class Builder:
 
     def __init__(
         self,
-        schema: Callable[[Plugin, Mapping[str, Backend]], Schema],
+        schema: Callable[[BackendGrpcPlugin, Mapping[str, Backend]], Schema],
         upstream: Callable[[Backend], Any],
     ) -> None:
         """Make one.
@@ -41,8 +44,13 @@ class Builder:
         self._schema = schema
         self._upstream = upstream
 
-    def build(self, config: Config, previous: Snapshot | None = None) -> Snapshot:
+    def build(self, config: Config, previous: Snapshot | None = None, generation: int = 0) -> Snapshot:
         """Build the next generation.
+
+        Args:
+            config: what it means.
+            previous: whatever has not changed is taken over from it.
+            generation: its number; 0 for the one after `previous`.
 
         Raises:
             ConfigError: everything that is wrong, of every room, at once.
@@ -60,7 +68,7 @@ class Builder:
         if problems:
             raise ConfigError(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
         return Snapshot(
-            generation=previous.generation + 1 if previous else 1,
+            generation=generation or (previous.generation + 1 if previous else 1),
             config=config,
             digest=_digest(config, worlds),
             hosts=hosts,
@@ -68,6 +76,7 @@ class Builder:
             schemas=worlds.schemas,
             codecs=worlds.codecs,
             upstreams=worlds.upstreams,
+            stages=worlds.stages,
             trusted=tuple(ipaddress.ip_network(each) for each in config.gateway.trusted_proxies),
         )
 
@@ -75,13 +84,15 @@ class Builder:
         schemas: dict[str, Schema] = {}
         codecs: dict[str, Codec] = {}
         for name, plugin in config.plugins.items():
+            if not isinstance(plugin, BackendGrpcPlugin):
+                continue
             try:
                 schema = schemas[name] = self._schema(plugin, config.backends)
             except ConfigError as error:
                 problems += error.problems
             else:
                 codecs[name] = _codec(name, schema, _json_options(plugin), previous)
-        return Worlds(schemas, codecs, self._upstreams(config, previous, problems))
+        return Worlds(schemas, codecs, self._upstreams(config, previous, problems), _stages(config, previous))
 
     def _upstreams(self, config: Config, previous: Snapshot | None, problems: list[Problem]) -> dict[str, Any]:
         known = previous.upstreams if previous else {}
@@ -97,7 +108,13 @@ class Builder:
         return found
 
 
-def _json_options(plugin: Plugin) -> JsonOptions:
+def _stages(config: Config, previous: Snapshot | None) -> dict[str, Stage]:
+    known = previous.stages if previous else {}
+    found = {name: PLUGIN_TYPES[plugin.type].stage(plugin, known.get(name)) for name, plugin in config.plugins.items()}
+    return {name: stage for name, stage in found.items() if stage is not None}
+
+
+def _json_options(plugin: BackendGrpcPlugin) -> JsonOptions:
     return JsonOptions(
         always_print_fields=plugin.always_print_fields,
         preserve_proto_field_names=plugin.preserve_proto_field_names,

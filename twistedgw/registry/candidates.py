@@ -6,9 +6,12 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from twistedgw.config.plugins import PLUGIN_TYPES
+from twistedgw.config.plugins.backend_grpc import BackendGrpcPlugin
 from twistedgw.errors import Problem
 from twistedgw.registry.bindings import Bound, environment_backend
-from twistedgw.registry.route import GrpcRoute, Origin, ProxyRoute, Route, UnboundRoute
+from twistedgw.registry.documents import document_paths
+from twistedgw.registry.route import DocumentRoute, GrpcRoute, Origin, ProxyRoute, Route, Stages, UnboundRoute
 from twistedgw.transcoding.binder import check_rule
 from twistedgw.transcoding.rule import METHODS, HttpRule
 from twistedgw.transcoding.template import Template, TemplateError
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 
     from google.protobuf.descriptor import MethodDescriptor
 
-    from twistedgw.config.model import Api, Config, Environment, Plugin, Service
+    from twistedgw.config.model import Api, Config, Environment, Service
+    from twistedgw.config.plugins.stage import Stage
     from twistedgw.schema.schema import Schema
     from twistedgw.transcoding.codec import Codec
 
@@ -47,11 +51,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Worlds:
-    """What is known of each plugin that could be loaded, and of each backend that could be used."""
+    """What is known of each plugin that could be loaded, and of each backend that could be used.
+
+    `stages` has the plugins that do something to requests by themselves.
+    """
 
     schemas: Mapping[str, Schema]
     codecs: Mapping[str, Codec]
     upstreams: Mapping[str, Any]
+    stages: Mapping[str, Stage]
 
 
 class Candidates:
@@ -72,6 +80,7 @@ class Candidates:
             if environment.published:
                 for api in service.apis.values():
                     found.extend(self._of_api(service, environment, api))
+                found.extend(self._documents(service, environment))
         found.sort(key=lambda candidate: candidate.rank)
         return found
 
@@ -87,8 +96,24 @@ class Candidates:
         plugin = self._bound.get(("backend-grpc", *_key(origin)))
         if plugin is None:
             yield from self._unbound(origin, environment, api)
-        elif plugin.name in self._worlds.schemas:
+        elif isinstance(plugin, BackendGrpcPlugin) and plugin.name in self._worlds.schemas:
             yield from _Bound(self, origin, environment, api, plugin, upstream).candidates()
+
+    # -- documentation
+
+    def _documents(self, service: Service, environment: Environment) -> Iterator[Candidate]:
+        for option, form, path in document_paths(service):
+
+            def problem(message: str, hint: str, option: str = option) -> Problem:
+                return service.place.problem(option, message, hint)
+
+            template = self.template(path, environment, problem)
+            if template is not None:
+                origin = Origin(service.name, environment.name, option)
+                place = service.place
+                written = f"{place.file}:{place.options.get(option, place.line)}"
+                route = DocumentRoute(origin, HttpRule("GET", path), template, written, form)
+                yield Candidate(OWN, ("GET",), route, problem)
 
     # -- HTTP backends
 
@@ -100,7 +125,7 @@ class Candidates:
             return
         rule = HttpRule(api.method, api.path)
         prefix = environment.prefix.encode("utf-8")
-        route = ProxyRoute(origin, rule, template, _written(api), upstream, prefix, api.timeout)
+        route = ProxyRoute(origin, rule, template, _written(api), upstream, prefix, api.timeout, self.stages(origin))
         yield Candidate(OWN, (api.method,), route, _problem(api, "path"))
 
     # -- no plugin bound
@@ -109,7 +134,7 @@ class Candidates:
         for rank, rule, rpc in self._known_rules(api):
             template = self.template(rule.template, environment, _problem(api, "path"))
             if template is not None:
-                route = UnboundRoute(origin, rule, template, _written(api), rpc)
+                route = UnboundRoute(origin, rule, template, _written(api), rpc, self.stages(origin))
                 yield Candidate(rank, _methods(rule.method), route, _problem(api, "path"))
 
     def _known_rules(self, api: Api) -> Iterator[tuple[int, HttpRule, str]]:
@@ -162,7 +187,13 @@ class Candidates:
             known = self._checked[rule, method] = check_rule(rule, template, method)
         return known
 
-    def route(self, plugin: Plugin, upstream: Any, api: Api, **parts: Any) -> GrpcRoute:
+    def stages(self, origin: Origin) -> Stages:
+        """Give what the plugins bound to an API do to its requests, in the order of their types."""
+        bound = [self._bound.get((name, *_key(origin))) for name in PLUGIN_TYPES]
+        found = [self._worlds.stages.get(plugin.name) for plugin in bound if plugin is not None]
+        return tuple(stage for stage in found if stage is not None)
+
+    def route(self, plugin: BackendGrpcPlugin, upstream: Any, api: Api, **parts: Any) -> GrpcRoute:
         """Make a route into a plugin's world."""
         return GrpcRoute(
             plugin=plugin,
@@ -173,7 +204,7 @@ class Candidates:
             **parts,
         )
 
-    def schema(self, plugin: Plugin) -> Schema:
+    def schema(self, plugin: BackendGrpcPlugin) -> Schema:
         """Give the schema of a plugin that was loaded."""
         return self._worlds.schemas[plugin.name]
 
@@ -186,7 +217,7 @@ class _Bound:
     origin: Origin
     environment: Environment
     api: Api
-    plugin: Plugin
+    plugin: BackendGrpcPlugin
     upstream: Any
 
     def candidates(self) -> Iterator[Candidate]:
@@ -270,6 +301,7 @@ class _Bound:
             self.upstream,
             self.api,
             origin=self.origin,
+            stages=self.all.stages(self.origin),
             rule=rule,
             template=template,
             written=written,

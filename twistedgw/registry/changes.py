@@ -54,7 +54,11 @@ def _backends(snapshot: Snapshot) -> Mapping[str, Any]:
 
 
 def _plugins(snapshot: Snapshot) -> Mapping[str, Any]:
-    return {name: (plugin, snapshot.schemas[name].digest) for name, plugin in snapshot.config.plugins.items()}
+    schemas = snapshot.schemas
+    return {
+        name: (plugin, schemas[name].digest if name in schemas else None)
+        for name, plugin in snapshot.config.plugins.items()
+    }
 
 
 def _difference(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -132,7 +132,7 @@ def _unused(config: Config) -> Iterator[Problem]:
         if plugin.name not in plugins:
             yield plugin.place.problem("", "is bound nowhere")
     backends = {
-        *(plugin.reflection for plugin in config.plugins.values()),
+        *(getattr(plugin, "reflection", None) for plugin in config.plugins.values()),
         *_named_backends(config.services.values()),
     }
     for backend in config.backends.values():

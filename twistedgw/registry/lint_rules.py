@@ -128,13 +128,15 @@ def _overlap(use: RuleUse, template: Template) -> Iterator[Problem]:
 def _client_stream(use: RuleUse) -> Iterator[Problem]:
     if use.method.server_streaming:
         yield use.problem(
-            "rpc", "the method streams both ways, so this rule is of use to WebSocket clients only (AIP-127)"
+            "rpc",
+            "the method streams both ways, and most HTTP clients send all they have before they read the answer;"
+            " WebSocket clients need not (AIP-127)",
         )
     elif not use.rule.body:
         yield use.problem(
             "body",
-            "the method takes a stream of messages and the rule has no body to read them from, so it is of use to"
-            " WebSocket clients only",
+            "the method takes a stream of messages and the rule has no body to read them from, so it gets just one;"
+            " WebSocket clients may send more",
         )
 
 

@@ -6,21 +6,28 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from google.protobuf.descriptor_pb2 import MethodOptions
+
 from twistedgw.errors import GatewayError
 from twistedgw.status import Code
 from twistedgw.transcoding.binder import Binder, BindOptions
+from twistedgw.transcoding.messages import Messages
 from twistedgw.transcoding.printer import Printer
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
 
-    from twistedgw.config.model import Plugin
+    from twistedgw.config.plugins.backend_grpc import BackendGrpcPlugin
+    from twistedgw.config.plugins.stage import Stage
     from twistedgw.schema.schema import Schema
     from twistedgw.transcoding.codec import Codec
     from twistedgw.transcoding.rule import HttpRule
     from twistedgw.transcoding.template import Template
 
-__all__ = ["GrpcRoute", "Origin", "ProxyRoute", "Route", "UnboundRoute"]
+__all__ = ["DocumentRoute", "GrpcRoute", "Origin", "ProxyRoute", "Route", "Stages", "UnboundRoute"]
+
+Stages: TypeAlias = "tuple[Stage, ...]"
+"""What the plugins bound to a route's API do to its requests; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class GrpcRoute:
         written: where the rule stands: ``file:line`` of an INI file or a `.proto`.
         kind: how the rule came to be: ``api``, ``google.api.http`` or ``default``.
         timeout: seconds; None where the API sets none.
+        stages: what bound plugins do to its requests.
     """
 
     origin: Origin
@@ -53,11 +61,12 @@ class GrpcRoute:
     written: str
     kind: str
     method: MethodDescriptor
-    plugin: Plugin
+    plugin: BackendGrpcPlugin
     schema: Schema
     codec: Codec
     upstream: Any
     timeout: float | None
+    stages: Stages = ()
 
     @cached_property
     def binder(self) -> Binder:
@@ -74,6 +83,22 @@ class GrpcRoute:
     def printer(self) -> Printer:
         """The way from a message to the answer's body."""
         return Printer(self.rule, self.method, self.codec)
+
+    @cached_property
+    def messages(self) -> Messages:
+        """The RPC's messages as bytes and back, whole: for the protocols that know no rules."""
+        return Messages(self.method, self.codec)
+
+    @cached_property
+    def is_procedure(self) -> bool:
+        """Whether it is ``/package.Service/Method`` behind the prefix, for whole messages: RPC protocols are spoken."""
+        rule = self.rule
+        return rule.template == f"/{self.rpc}" and rule.body == "*" and not rule.response_body
+
+    @cached_property
+    def without_side_effects(self) -> bool:
+        """Whether the RPC is declared as such (``idempotency_level = NO_SIDE_EFFECTS``)."""
+        return bool(self.method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS)
 
     @cached_property
     def rpc(self) -> str:
@@ -95,6 +120,7 @@ class UnboundRoute:
     template: Template
     written: str
     rpc: str
+    stages: Stages = ()
     kind: str = field(default="unbound", init=False)
 
     def refuse(self) -> NoReturn:
@@ -124,6 +150,7 @@ class ProxyRoute:
     upstream: Any
     prefix: bytes
     timeout: float | None
+    stages: Stages = ()
     kind: str = field(default="proxy", init=False)
 
     @property
@@ -149,4 +176,28 @@ class ProxyRoute:
         return b"/" + b"".join(rest) + (b"?" + query if query else b"")
 
 
-Route: TypeAlias = "GrpcRoute | UnboundRoute | ProxyRoute"
+@dataclass(eq=False)
+class DocumentRoute:
+    """A path at which the gateway itself answers, with the documentation of an environment.
+
+    Attributes:
+        origin: names the option of the service in place of an API.
+        form: ``json`` or ``yaml`` for the OpenAPI document, ``page`` for the page to read it on, ``asset`` for that
+            page's files.
+    """
+
+    origin: Origin
+    rule: HttpRule
+    template: Template
+    written: str
+    form: str
+    stages: Stages = ()
+    kind: str = field(default="openapi", init=False)
+
+    @property
+    def rpc(self) -> str:
+        """What stands in a listing where others have an RPC."""
+        return f"-> documentation ({self.form})"
+
+
+Route: TypeAlias = "GrpcRoute | UnboundRoute | ProxyRoute | DocumentRoute"

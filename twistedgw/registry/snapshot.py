@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from twistedgw.config.model import Config
+    from twistedgw.config.plugins.stage import Stage
     from twistedgw.registry.hosts import HostTable
     from twistedgw.registry.route import Route
     from twistedgw.schema.schema import Schema
@@ -31,6 +32,7 @@ class Snapshot:
         schemas: by plugin.
         codecs: by plugin.
         upstreams: by backend.
+        stages: by plugin, of those that do something to requests by themselves.
         trusted: networks whose ``X-Forwarded-*`` fields are believed.
     """
 
@@ -43,6 +45,7 @@ class Snapshot:
     codecs: Mapping[str, Codec]
     upstreams: Mapping[str, Any]
     trusted: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = field(default=())
+    stages: Mapping[str, Stage] = field(default_factory=dict)
 
     def match(self, host: str, secure: bool, method: str, path: bytes) -> Match[Route]:
         """Find the route of a request.
@@ -57,6 +60,10 @@ class Snapshot:
             NoRoute, MethodNotAllowed, MalformedPath: as `Router.match` does.
         """
         return self.hosts.router(host, secure).match(method, path)
+
+    def matches(self, host: str, secure: bool, path: bytes) -> dict[str, Match[Route]]:
+        """Find the routes of a path, whatever the method; see `Router.matches`."""
+        return self.hosts.router(host, secure).matches(path)
 
     def trusts(self, peer: str) -> bool:
         """Whether an address is one of the proxies whose word is taken."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
     from twistedgw.errors import Problem
+    from twistedgw.schema.schema import Parts
 
 __all__ = ["SchemaCache"]
 
@@ -74,6 +75,10 @@ class SchemaCache:
         if found is not None:
             return found
         return self.put(digest, Schema(file_set, own_files, places, origin=origin, notes=notes))
+
+    def restore(self, parts: Parts) -> Schema:
+        """Give the schema of these parts: the one that exists, or a new one."""
+        return self.get(parts.digest) or self.put(parts.digest, Schema.restored(parts))
 
     def _touch(self, key: str, schema: Schema) -> None:
         self._recent[key] = schema

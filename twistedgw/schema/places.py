@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto
 
-__all__ = ["places"]
+__all__ = ["names_in", "places"]
 
 _Path = tuple[int, ...]
 
@@ -23,10 +23,11 @@ def places(file: FileDescriptorProto) -> dict[str, tuple[int, int]]:
     for location in file.source_code_info.location:
         if len(location.span) >= 2:
             spans.setdefault(tuple(location.path), (location.span[0] + 1, location.span[1] + 1))
-    return {name: spans[path] for path, name in _names(file) if path in spans}
+    return {name: spans[path] for path, name in names_in(file) if path in spans}
 
 
-def _names(file: FileDescriptorProto) -> Iterator[tuple[_Path, str]]:
+def names_in(file: FileDescriptorProto) -> Iterator[tuple[_Path, str]]:
+    """Give the path, as source info has it, and the full name of everything in a file that has one."""
     scope = f"{file.package}." if file.package else ""
     for index, message in enumerate(file.message_type):
         yield from _names_in_message(message, (4, index), scope)

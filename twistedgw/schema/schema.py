@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
 from twistedgw.errors import ConfigError, Problem
+from twistedgw.schema.comments import comments as comments_in
 from twistedgw.schema.fileset import ordered
 from twistedgw.schema.http_rules import RuleReader
 from twistedgw.schema.places import places as places_in
@@ -25,9 +27,26 @@ if TYPE_CHECKING:
 
     from twistedgw.transcoding.rule import HttpRule
 
-__all__ = ["Schema", "digest_of"]
+__all__ = ["Parts", "Schema", "digest_of"]
 
 _REFUSED = (TypeError, ValueError, KeyError, DecodeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a schema is made of, as plain values that another process can make it from again.
+
+    Attributes:
+        file_set: a serialized ``FileDescriptorSet`` of all files of the pool.
+        own_files, places, notes: as for `Schema`.
+        digest: that of the schema.
+    """
+
+    file_set: bytes
+    own_files: frozenset[str]
+    places: Mapping[str, str]
+    notes: tuple[Problem, ...]
+    digest: str
 
 
 class Schema:
@@ -52,6 +71,7 @@ class Schema:
         *,
         origin: str = "",
         notes: tuple[Problem, ...] = (),
+        digest: str = "",
     ) -> None:
         """Build the pool. Blocks for a moment: runs in a worker.
 
@@ -61,6 +81,7 @@ class Schema:
             places: for files by their import names, the paths that a person would write.
             origin: the file that a fault of the set is blamed on; each `.proto` for itself where empty.
             notes: problems of the source that do not keep the schema from being used.
+            digest: for a schema that is made from its `Parts` again; taken from the content where empty.
 
         Raises:
             ConfigError: imports are missing or go in circles, or the definitions contradict each other.
@@ -68,7 +89,7 @@ class Schema:
         self._shown = dict(places or {})
         self._notes = notes
         self.own_files = own_files
-        self.digest = digest_of(file_set, own_files, self._shown, notes)
+        self.digest = digest or digest_of(file_set, own_files, self._shown, notes)
         self._sources = {
             file.name: file.SerializeToString()
             for file in file_set.file
@@ -88,6 +109,20 @@ class Schema:
         self._rules: dict[str, tuple[HttpRule, ...]] = {}
         self._faults: dict[str, tuple[str, ...]] = {}
         self._places: dict[str, dict[str, tuple[int, int]]] = {}
+        self._comments: dict[str, dict[str, str]] = {}
+
+    @classmethod
+    def restored(cls, parts: Parts) -> Schema:
+        """Make a schema from its parts. Blocks for a moment: runs in a worker."""
+        file_set = FileDescriptorSet.FromString(parts.file_set)
+        return cls(file_set, parts.own_files, parts.places, notes=parts.notes, digest=parts.digest)
+
+    def parts(self) -> Parts:
+        """Give all that another process needs to make this schema again."""
+        file_set = FileDescriptorSet()
+        for name, file in self.files.items():
+            file_set.file.add().ParseFromString(self._sources.get(name) or file.serialized_pb)
+        return Parts(file_set.SerializeToString(), self.own_files, self._shown, self._notes, self.digest)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -142,6 +177,19 @@ class Schema:
             self._places[name] = places_in(FileDescriptorProto.FromString(self._sources[name]))
         found = self._places[name].get(full_name)
         return None if found is None else (self._show(name), *found)
+
+    def comment(self, full_name: str) -> str:
+        """Give the comment on a service, method, message, field, enum, value or oneof of the plugin's own files.
+
+        Returns:
+            The text, without comment signs and margin; empty where there is none.
+        """
+        name = self._file_of(full_name)
+        if name is None:
+            return ""
+        if name not in self._comments:
+            self._comments[name] = comments_in(FileDescriptorProto.FromString(self._sources[name]))
+        return self._comments[name].get(full_name, "")
 
     def _file_of(self, full_name: str) -> str | None:
         # Not every pool finds members by their names; their service or message is one step up.

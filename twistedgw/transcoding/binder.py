@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from twistedgw.transcoding.rule import HttpRule
     from twistedgw.transcoding.template import Template
 
-__all__ = ["BindOptions", "Binder", "Body", "Bound", "SystemParameters", "check_rule"]
+__all__ = ["NO_SYSTEM_PARAMETERS", "BindOptions", "Binder", "Body", "Bound", "SystemParameters", "check_rule"]
 
 _PATH = Origin("path variable", "INVALID_PATH")
 _SHOWN_MISSING = 20
+_NO_BODY = Body(None, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,25 @@ class Binder:
             plan = self._plan = self._make_plan()
         return plan.bind(values, query, body)
 
+    def bind_url(self, values: Sequence[str], query: bytes) -> SystemParameters:
+        """Find out whether `bind` will take path and query, whatever the body; give what these ask for.
+
+        Raises:
+            InvalidArgument: anything that is wrong with path or query; that required fields are missing, is not.
+        """
+        return self._planned().bind_url(values, query)
+
+    @property
+    def body(self) -> BodyReader:
+        """What reads the bodies."""
+        return self._planned().body
+
+    def _planned(self) -> _Plan:
+        plan = self._plan
+        if plan is None:
+            plan = self._plan = self._make_plan()
+        return plan
+
 
 class _Plan:
     """All that can be known about a rule before a request."""
@@ -115,7 +135,7 @@ class _Plan:
     ) -> None:
         strict = codec.with_options(replace(codec.options, ignore_unknown_fields=False))
         descriptor = method.input_type
-        self._body = BodyReader(rule.body, descriptor, codec, strict)
+        self.body = BodyReader(rule.body, descriptor, codec, strict)
         self._variables = [_target(descriptor, variable.field_path, strict) for variable in template.variables]
         self._query = Query(
             descriptor,
@@ -129,7 +149,7 @@ class _Plan:
         self._missing_reason = "INVALID_BODY" if rule.body else "INVALID_QUERY"
 
     def bind(self, values: Sequence[str], query: bytes, body: Body) -> Bound:
-        message, paths = self._body.read(body)
+        message, paths = self.body.read(body)
         for target, text in zip(self._variables, values, strict=True):
             _put(target, message, text)
         system = self._query.bind(message, query) if query else NO_SYSTEM_PARAMETERS
@@ -140,6 +160,12 @@ class _Plan:
         if self._checked and not message.IsInitialized():
             raise self._missing(message)
         return Bound(message, system)
+
+    def bind_url(self, values: Sequence[str], query: bytes) -> SystemParameters:
+        message, _ = self.body.read(_NO_BODY)
+        for target, text in zip(self._variables, values, strict=True):
+            _put(target, message, text)
+        return self._query.bind(message, query) if query else NO_SYSTEM_PARAMETERS
 
     def _missing(self, message: Any) -> InvalidArgument:
         missing = message.FindInitializationErrors()

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 
 from twistedgw.errors import InvalidArgument
 from twistedgw.transcoding.codec import Codec, parse_json
-from twistedgw.transcoding.descriptors import has_own_form, may_lack_required
+from twistedgw.transcoding.descriptors import has_own_form, is_map, may_lack_required
 from twistedgw.transcoding.fieldmask import mask_paths
 from twistedgw.transcoding.form import FORM, Form
 from twistedgw.transcoding.httpbody import fill_http_body, is_http_body
@@ -29,6 +29,7 @@ Paths = Callable[[], list[str]]
 _JSON_STARTS = (b"{", b"[")
 _PLAIN_JSON = (None, "application/json")
 _JSON_SPACE = b" \t\r\n"
+_LISTED = ("google.protobuf.ListValue", "google.protobuf.Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class BodyReader:
 
     JSON fits any body. Protobuf fits a body that is one message, a form one whose fields can be named (so neither a
     scalar, a list or a map, nor a type with a JSON form of its own). Anything else is answered with 415.
+
+    Attributes:
+        taken: whether there may be a body at all.
+        raw: whether it is a ``google.api.HttpBody``, so octets of any type.
+        listed: whether the JSON of a body is, or may be, an array.
     """
 
     def __init__(self, body: str, descriptor: Descriptor, codec: Codec, strict: Codec) -> None:
@@ -61,17 +67,18 @@ class BodyReader:
             strict: the same codec, refusing unknown names: of texts in forms.
         """
         self._new = codec.message_class(descriptor)
-        self._taken = bool(body)
+        self.taken = bool(body)
         self._name = "" if body == "*" else body
         field = descriptor.fields_by_name[self._name] if self._name else None
         kind = descriptor if field is None else None if field.is_repeated else field.message_type
         plain = kind if kind is not None and not has_own_form(kind) else None
         self._single = kind is not None
-        self._raw = kind is not None and is_http_body(kind)
+        self.raw = kind is not None and is_http_body(kind)
+        self.listed = kind.full_name in _LISTED if kind is not None else field is not None and not is_map(field)
         self._plain = plain
         self._put_json = _json_setter(descriptor, field, plain, codec)
         # The decoder is quicker than a merge, but insists on what proto2 requires, which may come from the path.
-        decodable = body == "*" and not self._raw and not may_lack_required(descriptor)
+        decodable = body == "*" and not self.raw and not may_lack_required(descriptor)
         self._decode = codec.decoder(descriptor) if decodable else None
         self._form: Form | None = None
         if plain is not None:
@@ -92,11 +99,11 @@ class BodyReader:
         return message, self._fill(message, body)
 
     def _fill(self, message: Message, body: Body) -> Paths | None:
-        if not self._taken:
+        if not self.taken:
             if body.data:
                 raise InvalidArgument("", "this method takes no body")
             return None
-        if self._raw:
+        if self.raw:
             if body.data or body.content_type:
                 fill_http_body(self._target(message), body.content_type, body.data)
             return None

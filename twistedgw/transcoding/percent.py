@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-__all__ = ["MalformedPath", "decode", "decode_all_but_slash"]
+__all__ = ["MalformedPath", "decode", "decode_all_but_slash", "octets"]
 
 _DIGITS = b"0123456789ABCDEFabcdef"
 _OCTETS = {bytes(pair): bytes([int(bytes(pair), 16)]) for pair in product(_DIGITS, repeat=2)}
@@ -29,7 +29,16 @@ def decode(raw: bytes) -> str:
     Raises:
         MalformedPath: where an escape is malformed, or the octets are not valid UTF-8 in the end.
     """
-    return _text(_unescaped(raw, _OCTETS) if b"%" in raw else raw)
+    return _text(octets(raw))
+
+
+def octets(raw: bytes) -> bytes:
+    """Decode every escape of `raw`, whose octets need not be text.
+
+    Raises:
+        MalformedPath: where an escape is malformed.
+    """
+    return _unescaped(raw, _OCTETS) if b"%" in raw else raw
 
 
 def decode_all_but_slash(raw: bytes) -> str:
@@ -40,11 +49,11 @@ def decode_all_but_slash(raw: bytes) -> str:
     return _text(_unescaped(raw, _OCTETS_BUT_SLASH) if b"%" in raw else raw)
 
 
-def _unescaped(raw: bytes, octets: dict[bytes, bytes]) -> bytes:
+def _unescaped(raw: bytes, known: dict[bytes, bytes]) -> bytes:
     first, *others = raw.split(b"%")
     parts = [first]
     for part in others:
-        octet = octets.get(part[:2])
+        octet = known.get(part[:2])
         if octet is None:
             found = ascii("%" + part[:2].decode("latin-1"))
             raise MalformedPath(f"a '%' must be followed by two hexadecimal digits, found {found}")

@@ -40,8 +40,22 @@ class Printer:
 
     def json_with_enum_numbers(self, message: Message) -> bytes:
         """Give the JSON text with enums as numbers, whatever the plugin says."""
-        options = replace(self._codec.options, enums_as_numbers=True)
-        return self._encoder(self._codec.with_options(options))(message)
+        return self.encoder(enums_as_numbers=True)(message)
+
+    def encoder(self, *, enums_as_numbers: bool | None) -> Callable[[Message], bytes]:
+        """Give the function that writes the body as JSON text, for many messages.
+
+        Args:
+            enums_as_numbers: true for numbers whatever the plugin says; otherwise as that says.
+        """
+        if not enums_as_numbers:
+            return self.json
+        return self._encoder(self._codec.with_options(replace(self._codec.options, enums_as_numbers=True)))
+
+    @property
+    def raw(self) -> bool:
+        """Whether the answer is a ``google.api.HttpBody``."""
+        return self._http_body is not None
 
     def http_body(self, message: Message) -> tuple[bytes, bytes] | None:
         """Give media type and bytes where the answer is a ``google.api.HttpBody``; None where it is not."""

@@ -84,6 +84,10 @@ class _Entry(Generic[T]):
     def of(cls, method: str, template: Template, target: T) -> _Entry[T]:
         return cls(method, template, target, None if template.variables else Match(target))
 
+    def match(self, segments: list[str], raw: list[bytes] | None) -> Match[T]:
+        """Give the match of a path that the template takes."""
+        return self.constant or Match(self.target, _values(self.template.variables, segments, raw))
+
 
 _Leaf = dict[str, _Entry[T]]
 """What there is at one place of the trie, by method."""
@@ -212,6 +216,31 @@ class Router(Generic[T]):
                 return entry.constant
         return self._find(method, path)[1]
 
+    def matches(self, path: bytes) -> dict[str, Match[T]]:
+        """Find what each method of a path leads to; ``*`` stands for all methods that are not named.
+
+        Returns:
+            an empty dict where no template takes the path.
+
+        Raises:
+            MalformedPath: as `match`.
+        """
+        if not path.startswith(b"/"):
+            raise MalformedPath("the path does not start with '/'")
+        tries = [(self._plain, path)]
+        stem, verb = _cut(path)
+        if verb in self._verbs:
+            tries.insert(0, (self._verbs[verb], stem))
+        found: dict[str, Match[T]] = {}
+        for trie, each in tries:
+            segments, raw = _split(each, trie.depth)
+            for leaf in trie.leaves(segments):
+                for method, entry in leaf.items():
+                    found.setdefault(method, entry.match(segments, raw))
+                if ANY_METHOD in leaf:
+                    return found
+        return found
+
     def near_misses(self, method: str, path: bytes) -> list[tuple[T, str]]:
         """Tell of the templates that were not chosen, closest first and five at most, why they were not.
 
@@ -265,10 +294,8 @@ def _search(trie: _Trie[T], method: str, path: bytes, missed: list[_Leaf[T]]) ->
         entry = leaf.get(method) or leaf.get(ANY_METHOD)
         if entry is None:
             missed.append(leaf)
-        elif entry.constant is not None:
-            return entry, entry.constant
         else:
-            return entry, Match(entry.target, _values(entry.template.variables, segments, raw))
+            return entry, entry.match(segments, raw)
     return None
 
 

@@ -1,0 +1,3 @@
+module twistedgw/bench/load
+
+go 1.25

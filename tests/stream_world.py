@@ -17,6 +17,7 @@ from twistedgw.web.resource import GatewayResource
 from twistedgw.web.site import GatewaySite
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PROTO = """
@@ -105,11 +106,13 @@ class Scripted:
         self.sent: list[Any] = []
         self.done: list[str] = []
         self.over = False
+        self.on_send: Callable[[], object] = lambda: None
 
     # -- for the relay
 
     def send(self, message: Any) -> bool:
         self.sent.append(message)
+        self.on_send()
         if self.room is not None:
             self.room -= 1
         return self.room is None or self.room > 0

@@ -136,6 +136,8 @@ class FakeLine(Line):
     def _make_stub(self, full_name: str) -> Any:
         raise NotImplementedError
 
+    _make_stream_stub = _make_stub
+
     def connectivity(self, *, connect: bool = False) -> str:
         self.woken |= connect
         return self.state

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
 
-from twistedgw.backends.aio_rpc import direct_stream, public_stream
-from twistedgw.backends.aio_stream import AioStream
 from twistedgw.backends.aio_unary import direct, public, run
 from twistedgw.backends.bridge import CommonBridge
 from twistedgw.backends.call import Result
-from twistedgw.backends.channel import open_aio
+from twistedgw.backends.channel import blocking_state, open_aio, open_blocking
+from twistedgw.backends.event_channel import EventChannel, supported
+from twistedgw.backends.event_stream import EventStream
 from twistedgw.backends.failures import CallError, ConnectError, call_error, status_error
 from twistedgw.backends.flight import Flight
 from twistedgw.backends.metadata import sendable
@@ -21,6 +22,8 @@ from twistedgw.backends.stubs import parse, path, serialize
 from twistedgw.backends.upstream import Line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
     from twistedgw.backends.aio_unary import UnaryRpc
@@ -35,15 +38,28 @@ __all__ = ["AsyncioBridge"]
 class AsyncioBridge(CommonBridge):
     """Makes calls on the event loop of Twisted's asyncio reactor, be it uvloop's."""
 
-    def __init__(self, reactor: AsyncioSelectorReactor, *, max_in_flight: int, max_response_message: int) -> None:
+    def __init__(
+        self,
+        reactor: AsyncioSelectorReactor,
+        *,
+        threads: int = 0,
+        max_in_flight: int,
+        max_response_message: int,
+        shared: bool | None = None,
+    ) -> None:
         """Make a bridge.
 
         Args:
             reactor: the one that will run.
+            threads: streams at a time where each needs a thread.
             max_in_flight: calls at a time.
             max_response_message: bytes.
+            shared: whether all streams of a channel share a thread (`EventChannel`); None for where they can.
         """
-        super().__init__(reactor, max_in_flight=max_in_flight, max_response_message=max_response_message)
+        super().__init__(
+            reactor, streams=threads, max_in_flight=max_in_flight, max_response_message=max_response_message
+        )
+        self._shared = shared
 
     def start(self) -> None:
         """Take calls from now on, even before the reactor runs. After twistd has forked."""
@@ -52,34 +68,61 @@ class AsyncioBridge(CommonBridge):
         super().start()
 
     def _line(self, dial: Dial, tls: Tls | None) -> Line:
-        return _AioLine(open_aio(dial, tls))
+        wake = self._reactor._asyncioEventloop.call_soon_threadsafe  # noqa: SLF001
+        return _AioLine(open_aio(dial, tls), partial(open_blocking, dial, tls), wake)
 
     def _flight(self, call: Call) -> Flight:
         return _AioFlight(call, (self.places, call.upstream), self._traffic)
 
     def _stream(self, call: StreamCall, receiver: Receiver) -> StreamFlight:
-        return AioStream(call, receiver, (self.places, call.upstream), self._traffic, self._reactor)
+        if self._shared is None:
+            self._shared = supported()
+        if not self._shared:
+            return super()._stream(call, receiver)
+        return EventStream(call, receiver, (self.places, call.upstream), self._traffic, self._reactor)
 
 
 class _AioLine(Line):
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    """A channel of ``grpc.aio`` for unary calls, and from the first stream on one for streams."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, open_second: Callable[[], grpc.Channel], wake: Callable[..., Any]
+    ) -> None:
         super().__init__()
         self._channel = channel
+        self._open_second = open_second
+        self._wake = wake
+        self._second: grpc.Channel | None = None
+        self._events: EventChannel | None = None
+
+    @property
+    def events(self) -> EventChannel:
+        """The channel for streams, as a shared thread serves it; opened when it is first asked for."""
+        if self._events is None:
+            self._events = EventChannel(self._for_streams(), self._wake)
+        return self._events
+
+    def _for_streams(self) -> grpc.Channel:
+        if self._second is None:
+            self._second = self._open_second()
+        return self._second
 
     def _make_stub(self, full_name: str) -> Any:
         name = path(full_name)
         return direct(self._channel, name) or public(self._channel, name)
 
     def _make_stream_stub(self, full_name: str) -> Any:
-        name = path(full_name)
-        return direct_stream(self._channel, name) or public_stream(self._channel, name)
+        return self._for_streams().stream_stream(path(full_name))
 
     def connectivity(self, *, connect: bool = False) -> str:
-        return self._channel.get_state(try_to_connect=connect).name.lower()
+        state: str = self._channel.get_state(try_to_connect=connect).name.lower()
+        return blocking_state(self._second) if state == "idle" and self._second is not None else state
 
     def close(self) -> None:
         # Without a grace period this waits for nothing.
         run(self._channel.close(None))
+        if self._second is not None:
+            self._second.close()
 
 
 class _AioFlight(Flight):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from twisted.internet.defer import fail
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
 
 from twistedgw.backends.channel import recipe
 from twistedgw.backends.failures import backend_gone, deadline_exceeded, stopping, too_many
 from twistedgw.backends.flight import Flight, Traffic
 from twistedgw.backends.places import Places
 from twistedgw.backends.stream_flight import RefusedStream
+from twistedgw.backends.thread_stream import ThreadStream
 from twistedgw.backends.upstream import Line, LineUpstream
 
 if TYPE_CHECKING:
@@ -38,17 +42,22 @@ class CommonBridge(ABC):
     Attributes:
         places: those of the whole gateway; its `max_in_flight` may be set anew on a reload.
         max_response_message: bytes; what is set here holds for upstreams made from then on.
+        stream_workers: the places of streams that have a thread each.
     """
 
     def __init__(
         self,
         reactor: Any,
         *,
+        streams: int,
         max_in_flight: int,
         max_response_message: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reactor = reactor
+        self.stream_workers = Places(streams)
+        # Its threads are started by the streams that need one, and kept.
+        self._stream_pool = ThreadPool(0, streams, "twistedgw-streams")
         self.places = Places(max_in_flight)
         self.max_response_message = max_response_message
         self._traffic = Traffic(clock)
@@ -70,6 +79,7 @@ class CommonBridge(ABC):
 
     def start(self) -> None:
         """Take calls from now on. After twistd has forked."""
+        self._stream_pool.start()
         self._running = True
 
     def unary(self, call: Call) -> Deferred[Result]:
@@ -89,21 +99,19 @@ class CommonBridge(ABC):
 
         A call that cannot be made is told by `Receiver.ended`, not before this has returned.
         """
-        refusal = self._stream_refusal(call)
-        stream: StreamFlight
-        if refusal is not None:
-            stream = RefusedStream(call, receiver, refusal, self._traffic, self._reactor)
-        else:
-            stream = self._stream(call, receiver)
+        refusal = CommonBridge._refusal(self, call)
+        stream = self._stream(call, receiver) if refusal is None else self._refused(call, receiver, refusal)
         stream.depart()
         return stream
 
     async def stop(self) -> None:
         """Refuse calls, close every channel, wait until nothing is under way. Every Deferred has fired by its end."""
-        self._running = False
+        was_running, self._running = self._running, False
         for upstream in tuple(self._open):
             upstream.shut(stopping())
         await self._traffic.cleared()
+        if was_running:
+            self._stream_pool.stop()
 
     @abstractmethod
     def _line(self, dial: Dial, tls: Tls | None) -> Line:
@@ -113,16 +121,20 @@ class CommonBridge(ABC):
     def _flight(self, call: Call) -> Flight:
         """Make the flight of a call that was admitted, taking its places."""
 
-    @abstractmethod
     def _stream(self, call: StreamCall, receiver: Receiver) -> StreamFlight:
         """Make the flight of a stream that was admitted, taking its places."""
+        if self.stream_workers.full:
+            return self._refused(call, receiver, too_many("all threads for streams are busy"))
+        held = (self.places, self.stream_workers, call.upstream)
+        run = partial(deferToThreadPool, self._reactor, self._stream_pool)
+        return ThreadStream(call, receiver, held, self._traffic, self._reactor, run)
+
+    def _refused(self, call: StreamCall, receiver: Receiver, error: CallError) -> StreamFlight:
+        return RefusedStream(call, receiver, error, self._traffic, self._reactor)
 
     def _open_lines(self, upstream: LineUpstream) -> Sequence[Line]:
         self._open.add(upstream)
         return [self._line(dial, upstream.identity.tls) for dial in upstream.identity.dials]
-
-    def _stream_refusal(self, call: StreamCall) -> CallError | None:
-        return self._refusal(call)
 
     def _refusal(self, call: Call | StreamCall) -> CallError | None:
         """Give the error of a call that cannot be made now; None where it can."""

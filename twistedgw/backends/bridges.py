@@ -21,7 +21,7 @@ def make_bridge(
 
     Args:
         kind: `Bridge.AUTO` is asyncio where Twisted's asyncio reactor runs, threads elsewhere.
-        threads: size of the thread bridge's pool.
+        threads: size of the thread bridge's pool, and of the one for streams that need a thread each.
         max_in_flight: calls at a time, over all backends.
         max_response_message: bytes.
         reactor: the one that will run.
@@ -38,4 +38,6 @@ def make_bridge(
         return ThreadBridge(
             reactor, threads=threads, max_in_flight=max_in_flight, max_response_message=max_response_message
         )
-    return AsyncioBridge(reactor, max_in_flight=max_in_flight, max_response_message=max_response_message)
+    return AsyncioBridge(
+        reactor, threads=threads, max_in_flight=max_in_flight, max_response_message=max_response_message
+    )

@@ -105,11 +105,18 @@ class Receiver(Protocol):
     """Takes what comes back of a stream. Called on the reactor thread, in this order: headers, messages, the end."""
 
     def headers(self, metadata: Metadata) -> None:
-        """Take the backend's initial metadata: at most once, before every message."""
+        """Take the backend's initial metadata: at most once, before every message.
+
+        Not called for a backend that answers with an error alone. So that such can be told from a backend that has sent
+        no metadata of its own, these come 10 ms late unless a message comes first.
+        """
         ...
 
     def message(self, message: Message) -> None:
-        """Take one message of the RPC's output type. Never called while the stream is paused."""
+        """Take one message of the RPC's output type. Never called while the stream is paused.
+
+        For an RPC whose answer does not stream it is called only if the call ends with OK, directly before `ended`.
+        """
         ...
 
     def ready(self) -> None:
@@ -142,7 +149,11 @@ class Stream(Protocol):
         ...
 
     def pause(self) -> None:
-        """Let the backend wait: no message is delivered until `resume`, and no more than one is held here."""
+        """Let the backend wait: no message is delivered until `resume`.
+
+        What was read before that is held here: one message, or small ones of together no more than 32 KiB. The end of
+        the call is told while it is paused only where nothing is held.
+        """
         ...
 
     def resume(self) -> None:

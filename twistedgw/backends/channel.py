@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from twistedgw.config.model import Backend
 
-__all__ = ["Dial", "Recipe", "open_aio", "open_blocking", "open_channel", "recipe"]
+__all__ = ["Dial", "Recipe", "blocking_state", "open_aio", "open_blocking", "open_channel", "recipe"]
 
 
 Option = tuple[str, "str | int"]
@@ -32,6 +32,7 @@ KEEPALIVE_TIME_MS = 310_000
 """Just above the five minutes that servers tolerate by default. It matters less for the pings than because it makes
 the kernel give up a connection whose sent bytes stay unacknowledged for `KEEPALIVE_TIMEOUT_MS`."""
 KEEPALIVE_TIMEOUT_MS = 20_000
+_STATES = {state.value[0]: state.name.lower() for state in grpc.ChannelConnectivity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,18 @@ def open_aio(dial: Dial, tls: Tls | None) -> grpc.aio.Channel:
     if tls is None:
         return grpc.aio.insecure_channel(dial.target, dial.options)
     return grpc.aio.secure_channel(dial.target, tls.credentials(), dial.options)
+
+
+def blocking_state(channel: grpc.Channel, *, connect: bool = False) -> str:
+    """Give the state of a blocking channel; with `connect`, wake it where it is idle. Any thread.
+
+    The public way, ``subscribe()``, costs a thread for each channel that wakes up five times a second.
+    """
+    core = getattr(channel, "_channel", None)
+    try:
+        return _STATES[core.check_connectivity_state(connect)]  # type: ignore[union-attr]
+    except AttributeError:
+        return "idle"  # a grpcio that keeps it elsewhere; calls go on all the same
 
 
 def open_channel(backend: Backend, max_response_message: int = INT_MAX) -> grpc.Channel:

@@ -109,6 +109,7 @@ _WORDINGS = (
             r"(Socket closed|EOF|End of TCP stream|FD [Ss]hutdown|FD Orphaned|TCP socket is shutting down)$",
             r"(recvmsg|sendmsg):|Connection reset by peer$|Broken pipe$|Connection timed out \(",
             r"Connection (going away|to be disconnected)$",
+            r"Cancelling all calls$",  # which a server of the same core says when it is stopped
             r"(Endpoint (read failed|closing)|endpoint shutdown|Shutting down endpoint|Secure read failed)",
             r"GOAWAY received|goaway sent$|too_many_pings$|Too many pings$",
             r"[Tt]ransport (closed|destroyed|Stream IDs exhausted)|Stream IDs exhausted$|Delayed close due to",

@@ -23,13 +23,20 @@ if TYPE_CHECKING:
     from twistedgw.backends.flight import Traffic
     from twistedgw.backends.places import Places
 
-__all__ = ["HEADERS_GRACE", "SEND_AHEAD", "RefusedStream", "StreamFlight"]
+__all__ = ["HEADERS_GRACE", "OVERHEAD", "READ_AHEAD", "SEND_AHEAD", "RefusedStream", "StreamFlight"]
 
 HEADERS_GRACE = 0.01
 """Seconds for which empty initial metadata are held back. gRPC's core gives such for a backend that answers with an
 error alone (Trailers-Only), immediately before that error."""
+READ_AHEAD = 32 * 1024
+"""Bytes of messages that are read before they can be delivered, so that messages share wake-ups. One that is larger is
+read when there is no other."""
+OVERHEAD = 64
+"""Bytes that a message counts for besides its own."""
 SEND_AHEAD = 32 * 1024
 """Bytes of requests that may wait here before `send` says that it is enough."""
+_EACH = 64
+"""Bytes that a message counts besides its own, so that there is an end to empty ones too."""
 
 log = Logger()
 
@@ -38,7 +45,8 @@ class StreamFlight(Journey):
     """A `Stream`. Reactor thread only.
 
     What comes from gRPC is given to the methods with a name in ``_came``; what is to be done is asked of `_fetch` (read
-    on), `_flush` (there is something to send) and `_cut`.
+    on), `_flush` (there is something to send) and `_cut`. A bridge adds to `_took` the bytes of messages that it reads,
+    on any one thread; `_given` are those that were delivered.
     """
 
     __slots__ = (
@@ -46,6 +54,7 @@ class StreamFlight(Journey):
         "_count",
         "_delivering",
         "_end",
+        "_given",
         "_half_closed",
         "_headers",
         "_headers_timer",
@@ -57,6 +66,7 @@ class StreamFlight(Journey):
         "_receiver",
         "_single",
         "_starved",
+        "_took",
     )
 
     call: StreamCall
@@ -82,6 +92,7 @@ class StreamFlight(Journey):
         self._delivering = False
         self._arrived: deque[bytes] = deque()
         self._count = 0
+        self._took = self._given = 0
         self._headers: Metadata | None = None
         self._headers_timer: Any = None
         self._end: tuple[CallError | None, Metadata] | None = None
@@ -102,7 +113,7 @@ class StreamFlight(Journey):
             self.abort(error)
             return False
         self._outgoing.append(data)
-        self._outgoing_size += len(data)
+        self._outgoing_size += len(data) + _EACH
         self._flush()
         self._starved = self._outgoing_size >= SEND_AHEAD
         return not self._starved
@@ -167,7 +178,7 @@ class StreamFlight(Journey):
 
     def _sent_came(self, size: int) -> None:
         """Learn that gRPC has taken so many bytes of requests."""
-        self._outgoing_size -= size
+        self._outgoing_size -= size + _EACH
         if self._starved and not self._outgoing_size and self._receiver is not None:
             self._starved = False
             self._tell(self._receiver.ready)
@@ -205,12 +216,14 @@ class StreamFlight(Journey):
             self._finish(*self._end)
 
     def _give(self, data: bytes) -> None:
+        self._given += len(data) + OVERHEAD
         try:
             message = parse_as(self._kind, data)
         except CallError as error:
             self.abort(error)
             return
-        self._tell_headers()
+        if self._headers is not None:
+            self._tell_headers()
         if self._receiver is not None:
             self._tell(self._receiver.message, message)
 

@@ -7,35 +7,31 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import grpc
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from twistedgw.backends.bridge import CommonBridge
 from twistedgw.backends.call import Result
-from twistedgw.backends.channel import open_blocking
+from twistedgw.backends.channel import blocking_state, open_blocking
 from twistedgw.backends.failures import CallError, ConnectError, call_error, cancelled, deadline_exceeded, too_many
 from twistedgw.backends.flight import Flight, Traffic
 from twistedgw.backends.metadata import sendable
 from twistedgw.backends.places import Places
 from twistedgw.backends.stubs import parse, path, serialize
-from twistedgw.backends.thread_stream import ThreadStream
 from twistedgw.backends.upstream import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import grpc
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
-    from twistedgw.backends.call import Call, Receiver, StreamCall
+    from twistedgw.backends.call import Call, StreamCall
     from twistedgw.backends.channel import Dial
     from twistedgw.backends.credentials import Tls
-    from twistedgw.backends.stream_flight import StreamFlight
 
 __all__ = ["ThreadBridge"]
-
-_STATES = {state.value[0]: state.name.lower() for state in grpc.ChannelConnectivity}
 
 
 class ThreadBridge(CommonBridge):
@@ -56,30 +52,31 @@ class ThreadBridge(CommonBridge):
         max_in_flight: int,
         max_response_message: int,
         pool: Any = None,
-        stream_pool: Any = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make a bridge; its threads are started by `start`.
 
         Args:
             reactor: an `IReactorFromThreads`.
-            threads: calls at a time.
+            threads: unary calls at a time, and as many streams.
             max_in_flight: calls at a time, over all bridges' calls of the gateway.
             max_response_message: bytes.
             pool: stands in for a `ThreadPool` of `threads` threads.
-            stream_pool: stands in for a `ThreadPool` of up to `threads` threads.
             clock: seconds; must not go backwards.
         """
-        super().__init__(reactor, max_in_flight=max_in_flight, max_response_message=max_response_message, clock=clock)
+        super().__init__(
+            reactor,
+            streams=threads,
+            max_in_flight=max_in_flight,
+            max_response_message=max_response_message,
+            clock=clock,
+        )
         self.workers = Places(threads)
-        self.stream_workers = Places(threads)
         self._pool = pool or ThreadPool(threads, threads, "twistedgw-backends")
-        self._stream_pool = stream_pool or ThreadPool(0, threads, "twistedgw-streams")
 
     def start(self) -> None:
         """Start all threads: no call does."""
         self._pool.start()
-        self._stream_pool.start()
         super().start()
 
     async def stop(self) -> None:
@@ -88,7 +85,6 @@ class ThreadBridge(CommonBridge):
         await super().stop()
         if was_running:
             self._pool.stop()
-            self._stream_pool.stop()
 
     def _line(self, dial: Dial, tls: Tls | None) -> Line:
         return _BlockingLine(open_blocking(dial, tls))
@@ -99,20 +95,9 @@ class ThreadBridge(CommonBridge):
             return too_many("all threads for calls to backends are busy")
         return refusal
 
-    def _stream_refusal(self, call: StreamCall) -> CallError | None:
-        refusal = super()._refusal(call)
-        if refusal is None and self.stream_workers.full:
-            return too_many("all threads for streams are busy")
-        return refusal
-
     def _flight(self, call: Call) -> Flight:
         held = (self.places, self.workers, call.upstream)
         return _ThreadFlight(call, held, self._traffic, partial(deferToThreadPool, self._reactor, self._pool))
-
-    def _stream(self, call: StreamCall, receiver: Receiver) -> StreamFlight:
-        held = (self.places, self.stream_workers, call.upstream)
-        run = partial(deferToThreadPool, self._reactor, self._stream_pool)
-        return ThreadStream(call, receiver, held, self._traffic, self._reactor, run)
 
 
 class _BlockingLine(Line):
@@ -127,12 +112,7 @@ class _BlockingLine(Line):
         return self._channel.stream_stream(path(full_name))
 
     def connectivity(self, *, connect: bool = False) -> str:
-        # The public way, subscribe(), costs a thread for each channel that wakes up five times a second.
-        channel: Any = self._channel
-        try:
-            return _STATES[channel._channel.check_connectivity_state(connect)]  # noqa: SLF001
-        except AttributeError:
-            return "idle"  # a grpcio that keeps it elsewhere; calls go on all the same
+        return blocking_state(self._channel, connect=connect)
 
     def close(self) -> None:
         self._channel.close()

@@ -1,4 +1,4 @@
-"""Streams of the thread bridge."""
+"""Streams by grpcio's public interface: a thread for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twistedgw.backends.failures import CallError, ConnectError, call_error, cancelled, deadline_exceeded
 from twistedgw.backends.metadata import sendable
-from twistedgw.backends.stream_flight import StreamFlight
+from twistedgw.backends.stream_flight import OVERHEAD, READ_AHEAD, StreamFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ThreadStream"]
 
+_End = tuple["CallError | None", "Metadata"]
+
 
 class ThreadStream(StreamFlight):
-    """A stream whose messages are read in a thread, which it has to itself until the call has really ended.
+    """A stream whose messages are read in a worker thread, which it has to itself until the call has really ended.
 
-    What it sends is taken by a thread that gRPC has for this.
+    What it sends is taken in a second thread, which gRPC starts for every call whose requests are an iterator; it ends
+    when all are taken (for an RPC with one request: at once), or with the call.
     """
 
-    __slots__ = ("_aborted", "_lines", "_metadata", "_room", "_rpc", "_run", "_wanted")
+    __slots__ = ("_aborted", "_came", "_lines", "_metadata", "_room", "_rpc", "_run", "_waiting", "_woken")
 
     def __init__(
         self,
@@ -44,7 +47,10 @@ class ThreadStream(StreamFlight):
         """Take the places of a stream.
 
         Args:
-            call, receiver, held, traffic: as for `StreamFlight`.
+            call: what is to be done.
+            receiver: takes what comes back.
+            held: places that the stream takes.
+            traffic: hears when it is really over.
             reactor: an `IReactorFromThreads` and `IReactorTime`.
             run: runs a function in a worker.
         """
@@ -53,7 +59,9 @@ class ThreadStream(StreamFlight):
         self._aborted = False
         self._rpc: Any = None
         self._room = threading.Condition()
-        self._wanted = True
+        self._waiting = False
+        self._came: deque[bytes] = deque()
+        self._woken = False
 
     def depart(self) -> None:
         """Start the call."""
@@ -73,25 +81,29 @@ class ThreadStream(StreamFlight):
             self._rpc.cancel()
 
     def _fetch(self) -> None:
-        with self._room:
-            self._wanted = True
-            self._room.notify_all()
+        # The worker sets _waiting before it looks for room: here too one of the two sees what the other did.
+        if self._waiting:
+            self._wake()
 
     def _flush(self) -> None:
         self._wake()
 
-    def _wake(self, *_: Any) -> None:
+    def _wake(self) -> None:
         with self._room:
             self._room.notify_all()
 
-    def _landed(self, end: tuple[CallError | None, Metadata]) -> None:
+    def _take(self) -> None:
+        self._woken = False
+        while self._came:
+            self._message_came(self._came.popleft())
+
+    def _landed(self, end: _End) -> None:
         self._rpc = None
         self._end_came(*end)
 
     # In the worker.
 
-    def _fly(self) -> tuple[CallError | None, Metadata]:
-        """Make the call."""
+    def _fly(self) -> _End:
         *others, last = self._lines
         for line in others:
             end = self._try(line)
@@ -99,7 +111,7 @@ class ThreadStream(StreamFlight):
                 return end
         return self._try(last)
 
-    def _try(self, line: Line) -> tuple[CallError | None, Metadata]:
+    def _try(self, line: Line) -> _End:
         timeout = self._time_left()
         if timeout == 0:
             return deadline_exceeded(), ()
@@ -107,9 +119,8 @@ class ThreadStream(StreamFlight):
             return cancelled(), ()
         requests = _Requests(self)
         try:
-            rpc = self._rpc = line.stream_stub(self.call.method.full_name)(
-                requests, timeout=timeout, metadata=self._metadata
-            )
+            stub = line.stream_stub(self.call.method.full_name)
+            rpc = self._rpc = stub(requests, timeout=timeout, metadata=self._metadata)
             if self._aborted:
                 rpc.cancel()
             rpc.add_callback(self._wake)
@@ -123,32 +134,62 @@ class ThreadStream(StreamFlight):
     def _read(self, rpc: Any) -> Metadata:
         """Read to the end; give the trailers."""
         headers = tuple(rpc.initial_metadata() or ())
-        if headers or rpc.is_active():
+        told = headers or rpc.is_active()
+        if told:
             self._reactor.callFromThread(self._headers_came, headers)
-        while self._wait_for_room(rpc):
+        reads = 0
+        while True:
+            self._wait_for_room(rpc, reads)
             data = next(rpc, None)
             if data is None:
-                break
-            self._reactor.callFromThread(self._message_came, data)
-        return tuple(rpc.trailing_metadata() or ())
+                if not told:
+                    self._reactor.callFromThread(self._headers_came, headers)
+                return tuple(rpc.trailing_metadata() or ())
+            reads += 1
+            self._took += len(data) + OVERHEAD
+            self._came.append(data)
+            if not self._woken:
+                self._woken = True
+                self._reactor.callFromThread(self._take)
 
-    def _wait_for_room(self, rpc: Any) -> bool:
-        """Wait until a message is wanted, or the call is over."""
+    def _wait_for_room(self, rpc: Any, reads: int) -> None:
+        """Wait until a message may be read, or the call is over."""
+        if self._has_room(reads):
+            return
         with self._room:
-            while not (self._wanted or self._aborted or not rpc.is_active()):
+            self._waiting = True
+            while not (self._has_room(reads) or self._aborted) and rpc.is_active():
                 self._room.wait()
-            self._wanted = False
-        return True
+            self._waiting = False
 
-    # In a thread of gRPC's.
+    def _has_room(self, reads: int) -> bool:
+        if self._single:  # whose message is kept until the end is known; a second one is an error
+            return reads < 2
+        return not self._paused and self._took - self._given < READ_AHEAD
 
-    def _next_request(self, requests: _Requests) -> bytes | None:
+    # In gRPC's thread.
+
+    def next_request(self, requests: _Requests) -> bytes | None:
+        """Wait for the first request that is not sent yet; None for the end of all. Any thread."""
         with self._room:
-            while not self._outgoing:
-                if requests.stopped or self._half_closed or self._aborted:
-                    return None
+            while not (requests.stopped or self._aborted):
+                if self._outgoing:
+                    return self._outgoing[0]
+                if self._half_closed:
+                    break
                 self._room.wait()
-            return self._outgoing[0]
+        return None
+
+    def request_taken(self, data: bytes) -> None:
+        """Take the first request off the list. Any thread."""
+        self._outgoing.popleft()
+        self._reactor.callFromThread(self._sent_came, len(data))
+
+    def stop_requests(self, requests: _Requests) -> None:
+        """Let `next_request` wait no more. Any thread."""
+        with self._room:
+            requests.stopped = True
+            self._room.notify_all()
 
 
 class _Requests:
@@ -166,22 +207,17 @@ class _Requests:
         return self
 
     def __next__(self) -> bytes:
-        stream = self._stream
-        with stream._room:
-            if self._given is not None and not self.stopped:
-                stream._outgoing.popleft()
-                stream._reactor.callFromThread(stream._sent_came, len(self._given))
-            self._given = None if self.stopped else stream._next_request(self)
+        if self._given is not None and not self.stopped:
+            self._stream.request_taken(self._given)
+        self._given = self._stream.next_request(self)
         if self._given is None:
             raise StopIteration
         return self._given
 
     def stop(self) -> None:
-        with self._stream._room:
-            self.stopped = True
-            self._stream._room.notify_all()
+        self._stream.stop_requests(self)
 
 
-def _folded(failure: Failure) -> tuple[CallError, Metadata]:
+def _folded(failure: Failure) -> _End:
     assert failure.value is not None
     return call_error(failure.value), ()

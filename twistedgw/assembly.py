@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from twistedgw.backends.bridges import make_bridge
 from twistedgw.backends.http import HttpUpstream
 from twistedgw.config.load import load
 from twistedgw.errors import ConfigError, Problem
+from twistedgw.material import Contents, Material
 from twistedgw.reflecting import reflect_in_child
 from twistedgw.registry.build import Builder
 from twistedgw.schema.cache import SchemaCache
@@ -24,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from twistedgw.backends.call import Bridge
-    from twistedgw.config.model import Backend, Config, Plugin
+    from twistedgw.config.model import Backend, Config
+    from twistedgw.config.plugins.backend_grpc import BackendGrpcPlugin
     from twistedgw.registry.snapshot import Snapshot
     from twistedgw.schema.schema import Schema
 
-__all__ = ["Assembled", "Assembly"]
+__all__ = ["Assembled", "Assembly", "gateway_bridge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,24 @@ class Assembled:
 
     Attributes:
         listening: by endpoint description.
+        files: the contents of certificates and keys.
     """
 
     snapshot: Snapshot
     listening: Mapping[str, Listening]
+    files: Mapping[Path, bytes] = field(default_factory=dict, repr=False)
+
+    def material(self) -> Material:
+        """Give what another process needs to build this generation. Blocks for a moment: runs in a worker."""
+        snapshot = self.snapshot
+        return Material(
+            generation=snapshot.generation,
+            digest=snapshot.digest,
+            config=snapshot.config,
+            schemas={name: schema.digest for name, schema in snapshot.schemas.items()},
+            parts={schema.digest: schema.parts() for schema in snapshot.schemas.values()},
+            files=self.files,
+        )
 
 
 class Assembly:
@@ -62,7 +80,6 @@ class Assembly:
         self._make_bridge = bridge
         self._bridge: Bridge | None = None
         self._cache = SchemaCache()
-        self._builder = Builder(self._schema, self._upstream)
 
     @property
     def bridge(self) -> Bridge:
@@ -70,37 +87,80 @@ class Assembly:
         assert self._bridge is not None, "nothing was loaded"
         return self._bridge
 
-    def load(self, previous: Snapshot | None = None) -> Assembled:
+    @property
+    def cache(self) -> SchemaCache:
+        """What was compiled. Any thread."""
+        return self._cache
+
+    def load(self, previous: Snapshot | None = None, texts: Mapping[Path, str] = MappingProxyType({})) -> Assembled:
         """Read, compile and build the next generation, off to the side. Blocks: runs in a worker.
+
+        Args:
+            previous: whatever has not changed is taken over from it.
+            texts: what is read in place of INI files, to see what would be if they were written.
 
         Raises:
             ConfigError: everything that is wrong.
         """
-        config = load(self.path, self._environ)
+        contents = Contents()
+        config = load(self.path, self._environ, texts)
+        return self._assemble(config, previous, Builder(self._schema, self._upstreams(contents)), contents, 0)
+
+    def rebuild(self, material: Material, previous: Snapshot | None = None) -> Assembled:
+        """Build the generation that another process has read. Blocks: runs in a worker.
+
+        Raises:
+            ConfigError: what it is made of does not fit together; the parent would have found that.
+            RuntimeError: it came out different from the parent's.
+        """
+        parts, schemas = material.parts, material.schemas
+        builder = Builder(
+            lambda plugin, _: self._cache.restore(parts[schemas[plugin.name]]), self._upstreams(material.content)
+        )
+        made = self._assemble(material.config, previous, builder, material.content, material.generation)
+        if made.snapshot.digest != material.digest:
+            raise RuntimeError(f"generation {material.generation} came out different from the parent's")
+        return made
+
+    def _assemble(
+        self,
+        config: Config,
+        previous: Snapshot | None,
+        builder: Builder,
+        read: Callable[[Path], bytes],
+        generation: int,
+    ) -> Assembled:
         if self._bridge is None:
             self._bridge = self._make_bridge(config)
         self._bridge.max_response_message = config.gateway.max_response_message
         problems: list[Problem] = []
         listening: dict[str, Listening] = {}
         try:
-            listening = check_listeners(config.listeners, self._reactor, acceptable_protocols)
+            # Only the process that listens can parse all endpoints: `systemd:` belongs to one process.
+            parser = None if generation else self._reactor
+            listening = check_listeners(config.listeners, parser, acceptable_protocols, read)
         except ConfigError as error:
             problems += error.problems
         try:
-            snapshot = self._builder.build(config, previous)
+            snapshot = builder.build(config, previous, generation)
         except ConfigError as error:
             problems += error.problems
         if problems:
             raise ConfigError(problems)
-        return Assembled(snapshot, listening)
+        return Assembled(snapshot, listening, read.found if isinstance(read, Contents) else {})
 
-    def _upstream(self, backend: Backend) -> Any:
-        return self.bridge.upstream(backend) if backend.protocol.is_grpc else HttpUpstream(backend, self._reactor)
+    def _upstreams(self, read: Callable[[Path], bytes]) -> Callable[[Backend], Any]:
+        def make(backend: Backend) -> Any:
+            if backend.protocol.is_grpc:
+                return self.bridge.upstream(backend, read)
+            return HttpUpstream(backend, self._reactor, read)
 
-    def _schema(self, plugin: Plugin, backends: Mapping[str, Backend]) -> Schema:
+        return make
+
+    def _schema(self, plugin: BackendGrpcPlugin, backends: Mapping[str, Backend]) -> Schema:
         return self._source(plugin, backends).load()
 
-    def _source(self, plugin: Plugin, backends: Mapping[str, Backend]) -> Source:
+    def _source(self, plugin: BackendGrpcPlugin, backends: Mapping[str, Backend]) -> Source:
         origin = Origin(plugin.place, Path.cwd())
         if plugin.descriptor_set is not None:
             return DescriptorSetSource(plugin.descriptor_set, cache=self._cache, origin=origin)
@@ -110,3 +170,19 @@ class Assembly:
                 lambda timeout: reflect_in_child(backend, timeout), backend.name, cache=self._cache, origin=origin
             )
         return ProtoSource(plugin.proto, plugin.import_path, cache=self._cache, origin=origin)
+
+
+def gateway_bridge(config: Config, reactor: Any) -> Bridge:
+    """Make the bridge that a configuration asks for; starts nothing.
+
+    Raises:
+        ConfigError: it cannot work on this reactor.
+    """
+    gateway = config.gateway
+    return make_bridge(
+        gateway.bridge,
+        threads=gateway.threads,
+        max_in_flight=gateway.max_in_flight,
+        max_response_message=gateway.max_response_message,
+        reactor=reactor,
+    )

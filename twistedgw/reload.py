@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-__all__ = ["Outcome", "Reloader"]
+    from twistedgw.errors import Problem
+
+__all__ = ["Outcome", "Reloaded", "Reloader"]
+
+_REMEMBERED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +30,29 @@ class Outcome:
         generation: the one that serves now.
         message: what changed, or every reason why nothing did.
         seconds: how long it took.
+        problems: those of the configuration, where it was refused for them.
     """
 
     accepted: bool
     generation: int
     message: str
     seconds: float
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """One reload of the past.
+
+    Attributes:
+        at: when it ended, in seconds since 1970.
+        by: everybody who asked for it, sorted.
+        outcome: how it ended.
+    """
+
+    at: float
+    by: tuple[str, ...]
+    outcome: Outcome
 
 
 class Reloader:
@@ -37,6 +60,9 @@ class Reloader:
 
     Requests that come while one runs are answered together by one more, which begins after it: whoever asks gets the
     outcome of a reload that has read everything written before the asking.
+
+    Attributes:
+        history: the last reloads, the oldest first.
     """
 
     def __init__(self, run: Callable[[], Deferred[Outcome]]) -> None:
@@ -48,12 +74,17 @@ class Reloader:
         self._run = run
         self._running = False
         self._stopped = False
-        self._waiting: list[Deferred[Outcome]] = []
+        self._waiting: list[tuple[str, Deferred[Outcome]]] = []
+        self.history: deque[Reloaded] = deque(maxlen=_REMEMBERED)
 
-    def request(self) -> Deferred[Outcome]:
-        """Ask for a reload; gives its outcome."""
+    def request(self, by: str = "") -> Deferred[Outcome]:
+        """Ask for a reload; gives its outcome.
+
+        Args:
+            by: who asks, for the history.
+        """
         waiting: Deferred[Outcome] = Deferred()
-        self._waiting.append(waiting)
+        self._waiting.append((by, waiting))
         self._next()
         return waiting
 
@@ -69,7 +100,9 @@ class Reloader:
 
         def done(outcome: Outcome | Failure) -> None:
             self._running = False
-            for waiting in answered:
+            if isinstance(outcome, Outcome):
+                self.history.append(Reloaded(time.time(), tuple(sorted({by for by, _ in answered if by})), outcome))
+            for _, waiting in answered:
                 waiting.callback(outcome)
             self._next()
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor
 
-from twistedgw.assembly import Assembled, Assembly
-from twistedgw.backends.bridges import make_bridge
+from twistedgw.admin.endpoint import AdminEndpoint
+from twistedgw.admin.world import admin_snapshot
+from twistedgw.assembly import Assembled, Assembly, gateway_bridge
 from twistedgw.demo.bookstore import SERVICE, start_bookstore
-from twistedgw.demo.files import PORT_VARIABLE, demo_config, reserve_port
+from twistedgw.demo.files import PORT_VARIABLE, STATE_VARIABLE, demo_config, demo_state, reserve_port
+from twistedgw.garbage import tune_garbage_collection
 from twistedgw.service import GatewayService
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from twistedgw.backends.call import Bridge
-    from twistedgw.config.model import Config
+    from twistedgw.gateway import Companion
     from twistedgw.registry.snapshot import Snapshot
     from twistedgw.signals import Hangup
 
@@ -33,11 +34,14 @@ class Prepared:
     assembly: Assembly
     first: Assembled
     hangup: Hangup
-    companions: Callable[[Snapshot], Callable[[], None]] | None
+    backend: Callable[[Snapshot], Callable[[], None]] | None
+    companions: Sequence[Companion] = ()
 
     def service(self) -> GatewayService:
         """Make the service."""
-        return GatewayService(self.assembly, self.first, reactor, self.hangup, companions=self.companions)
+        return GatewayService(
+            self.assembly, self.first, reactor, self.hangup, backend=self.backend, companions=self.companions
+        )
 
 
 def assembly(path: Path | None, environ: Mapping[str, str]) -> Assembly:
@@ -46,7 +50,7 @@ def assembly(path: Path | None, environ: Mapping[str, str]) -> Assembly:
     Args:
         path: None for the embedded demo.
     """
-    return Assembly(path or demo_config(), _bridge, reactor, environ)
+    return Assembly(path or demo_config(), lambda config: gateway_bridge(config, reactor), reactor, environ)
 
 
 def prepare(path: Path | None, environ: Mapping[str, str], hangup: Hangup) -> Prepared:
@@ -58,24 +62,25 @@ def prepare(path: Path | None, environ: Mapping[str, str], hangup: Hangup) -> Pr
     Raises:
         ConfigError: everything that is wrong.
     """
-    companions = None
+    backend = None
     if path is None:
         reserved = reserve_port()
-        environ = {**environ, PORT_VARIABLE: str(reserved.getsockname()[1])}
-        companions = _demo(reserved)
+        environ = {
+            STATE_VARIABLE: str(demo_state(environ)),
+            **environ,
+            PORT_VARIABLE: str(reserved.getsockname()[1]),
+        }
+        backend = _demo(reserved)
+    tune_garbage_collection()
     rooms = assembly(path, environ)
-    return Prepared(rooms, rooms.load(), hangup, companions)
+    first = rooms.load()
+    return Prepared(rooms, first, hangup, backend, _companions(first))
 
 
-def _bridge(config: Config) -> Bridge:
-    gateway = config.gateway
-    return make_bridge(
-        gateway.bridge,
-        threads=gateway.threads,
-        max_in_flight=gateway.max_in_flight,
-        max_response_message=gateway.max_response_message,
-        reactor=reactor,
-    )
+def _companions(first: Assembled) -> Sequence[Companion]:
+    if first.snapshot.config.admin is None:
+        return ()
+    return (AdminEndpoint(admin_snapshot(), reactor),)
 
 
 def _demo(reserved: socket.socket) -> Callable[[Snapshot], Callable[[], None]]:

@@ -1,0 +1,1 @@
+"""Several processes: the parent that listens, and the workers that serve."""

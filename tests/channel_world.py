@@ -70,6 +70,8 @@ class Leaf(Resource):
 class Sink:
     """Keeps what it gets; `BodySink`."""
 
+    patient = False
+
     def __init__(self, request=None, pause_after=None):
         self.request = request
         self.pause_after = pause_after

@@ -138,7 +138,8 @@ def test_path_and_body_side_by_side(tmp_path: Path, rule: str) -> None:
 
 def test_bidi_method(tmp_path: Path) -> None:
     assert of_rule(tmp_path, 'post: "/x" body: "*"', ("stream ", "stream ")) == [
-        "POST /x: the method streams both ways, so this rule is of use to WebSocket clients only (AIP-127)"
+        "POST /x: the method streams both ways, and most HTTP clients send all they have before they read the answer;"
+        " WebSocket clients need not (AIP-127)"
     ]
 
 
@@ -150,8 +151,8 @@ def test_bidi_method_without_a_rule(tmp_path: Path) -> None:
 def test_client_stream_without_a_body(tmp_path: Path) -> None:
     (found,) = of_rule(tmp_path, 'get: "/x/{a}"', ("stream ", ""))
     assert found == (
-        "GET /x/{a}: the method takes a stream of messages and the rule has no body to read them from, so it is of use"
-        " to WebSocket clients only"
+        "GET /x/{a}: the method takes a stream of messages and the rule has no body to read them from, so it gets just"
+        " one; WebSocket clients may send more"
     )
 
 

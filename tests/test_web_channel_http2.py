@@ -199,6 +199,19 @@ class Http2Tests(SocketTests):
             self.assertIsNotNone(found.field(b"date"))
             self.assertIsNone(found.field(b"transfer-encoding"))
 
+    async def test_an_answer_that_was_only_just_queued_has_not_stalled(self):
+        """The site may look at a connection between an answer and its first frame."""
+
+        def answer(request):
+            request.respond(200, [], b"here")
+            self.assertEqual(self.site.connections, 1)
+            for connection in list(self.site._open):
+                connection.expire(reactor.seconds())
+            return NOT_DONE_YET
+
+        stream = await self.get(answer)
+        self.assertEqual((stream.status, stream.body, stream.ended), (200, b"here", True))
+
     async def test_head(self):
         def answer(request):
             request.respond(200, [], b"hello")

@@ -52,4 +52,4 @@ class Base64Reader:
 
 
 def _malformed(description: str) -> InvalidArgument:
-    return InvalidArgument("", description, reason="INVALID_BASE64")
+    return InvalidArgument("", description)

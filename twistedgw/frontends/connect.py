@@ -129,7 +129,7 @@ def check_version(head: Head) -> None:
     version = head.text(b"connect-protocol-version")
     if version not in (None, "1"):
         raise InvalidArgument(
-            "connect-protocol-version", f"expected 1, got {version[:40]!r}", source="header", reason="INVALID_VERSION"
+            "connect-protocol-version", f"expected 1, got {version[:40]!r}", source="header", reason="INVALID_HEADER"
         )
 
 

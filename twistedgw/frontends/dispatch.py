@@ -59,14 +59,10 @@ def format_of(head: Head) -> Format:
     """Tell what a request's head asks for, if its path is that of an RPC."""
     if head.method == "GET":
         return Format.CONNECT_GET if _is_connect_get(head) else Format.REST
-    content_type, connect = b"", False
-    for name, value in head.fields:
-        if name == b"content-type":
-            content_type = value
-        elif name == b"connect-protocol-version":
-            connect = True
-    if content_type != b"application/json":
-        kind = content_type.partition(b";")[0].strip().lower().decode("latin-1")
+    content_type = head.text(b"content-type")
+    connect = head.text(b"connect-protocol-version") is not None
+    if content_type is not None and content_type != "application/json":
+        kind = content_type.partition(";")[0].strip().lower()
         if kind.startswith(CONNECT_STREAM):
             return Format.CONNECT_STREAM
         if kind.startswith(GRPC_WEB):

@@ -56,7 +56,7 @@ _NEVER_PREFIXES = ("access-control-", "connect-", "content-", "grpc-", "if-", "p
 _KEY = re.compile(r"[0-9a-z_.-]+")
 
 
-def rpc_metadata(head: Head) -> list[tuple[str, str | bytes]]:
+def rpc_metadata(head: Head) -> tuple[tuple[str, str | bytes], ...]:
     """Give the metadata that a call carries for a request.
 
     Raises:

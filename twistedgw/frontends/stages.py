@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twistedgw.frontends.exchange import Reply
+from twistedgw.registry.route import GrpcRoute
 from twistedgw.transcoding.router import ANY_METHOD, MalformedPath
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def preflight(snapshot: Snapshot, head: Head) -> Reply | None:
     Raises:
         GatewayError: a stage refuses it.
     """
-    routes = _routes(snapshot, head)
+    routes = _with_connect_get(_routes(snapshot, head))
     wanted = head.text(b"access-control-request-method") or ""
     match = routes.get(wanted) or routes.get(ANY_METHOD)
     stages = match.target.stages if match is not None else _first(routes)
@@ -87,6 +88,15 @@ def _routes(snapshot: Snapshot, head: Head) -> Mapping[str, Match[Route]]:
         return snapshot.matches(head.host, head.secure, head.path)
     except MalformedPath:
         return {}
+
+
+def _with_connect_get(routes: Mapping[str, Match[Route]]) -> Mapping[str, Match[Route]]:
+    """Add the GET by which Connect calls an RPC without side effects, where no rule has one."""
+    match = routes.get("POST")
+    if match is None or "GET" in routes or not isinstance(match.target, GrpcRoute):
+        return routes
+    route = match.target
+    return {**routes, "GET": match} if route.is_procedure and route.without_side_effects else routes
 
 
 def _first(routes: Mapping[str, Match[Route]]) -> Stages:

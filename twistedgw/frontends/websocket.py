@@ -170,6 +170,8 @@ class WebSocketExchange:
         text = self._opcode is Opcode.TEXT
         if text and not _is_utf8(data):
             self._protocol.fail(CloseCode.INVALID_DATA, "a text frame is not UTF-8")
+            self._told = True
+            yield Event.LEFT
             return
         yield from self._complete(data, text=text)
 

@@ -470,7 +470,7 @@ class Channel:
         self._state = _TAKEN
         self._taker = protocol
         leftover, self._buffer = self._buffer, b""
-        self.deadline = inf
+        self.deadline = self.site.now + CHECK_SECONDS
         self._out.release()
         self._regulate()
         protocol.makeConnection(self.transport)
@@ -564,7 +564,7 @@ class Channel:
             self.abort()
 
     def abort(self) -> None:
-        """Cut the connection; what has been written may be lost. One that was taken over may have manners of its own."""
+        """Cut the connection; what was written may be lost. A protocol that took it over may have its own manners."""
         if self._state == _CLOSED:
             return
         if self._state == _TAKEN and hasattr(self._taker, "going_away"):
@@ -605,7 +605,9 @@ class Channel:
             return
         elif self._state == _ENDING:
             self._hang_up()
-        elif self._state == _ANSWER or (self._intake is not None and self._intake.paused):
+        elif self._state == _TAKEN:
+            self._check_taken(now)
+        elif self._state == _ANSWER or (self._intake is not None and self._intake.patient):
             self._check(now)
         elif self._state == _BODY:
             self._refuse(refusals.body_timeout())
@@ -613,6 +615,12 @@ class Channel:
             self._answer_without_request(refusals.head_timeout())
         else:
             self._end(linger=False)
+
+    def _check_taken(self, now: float) -> None:
+        """Notice a client that left a protocol which does not read at the moment, and so would not."""
+        self.deadline = now + CHECK_SECONDS
+        if has_left(self.transport):
+            self.transport.abortConnection()
 
     def _check(self, now: float) -> None:
         """Notice a client that left while nothing is read from it, or that uvloop did not tell of.

@@ -66,6 +66,11 @@ class ForeignRequest(Request):
         if sink is None and length is not None and length > self.limits.max_request_body:
             self.too_large(length)
 
+    @property
+    def patient(self) -> bool:
+        """Whether nobody minds that nothing of the body comes."""
+        return self._sink is not None and self._sink.patient
+
     def too_large(self, length: int | None) -> None:
         """Learn that the body is over the limit.
 

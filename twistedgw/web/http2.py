@@ -33,6 +33,8 @@ _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(rb"[\t -~\x80-\xff]*")
 _TARGET = re.compile(rb"[!-\"$-~]+")
 _LENGTH_DIGITS = 18
+QUEUED = 64 * 1024
+"""Bytes of one answer that may wait for their turn; whoever makes more is paused."""
 _OF_A_CONNECTION = frozenset((b"keep-alive", b"proxy-connection", b"upgrade"))
 
 
@@ -109,7 +111,7 @@ class _H2Request(ForeignRequest):
     deadline = inf
     _continue_due = False
     _paused = False
-    _sent = 0
+    _sent = -1
     _sent_since = 0.0
 
     def head_came(self, head: _Head, *, complete: bool) -> None:
@@ -191,7 +193,7 @@ class _H2Request(ForeignRequest):
             self._sent, self._sent_since = sent, now
         elif now - self._sent_since >= self.limits.body_timeout:
             raise TimeoutError
-        if self.deadline <= now:
+        if self.deadline <= now and not self.patient:
             self.deadline = inf
             self.give_up_body(refusals.body_timeout())
 
@@ -217,6 +219,7 @@ class H2Channel(H2Connection):
         super().__init__(reactor=site.reactor)
         self.site = site
         self._quiet_since = site.seconds()
+        self._crowded: set[int] = set()
 
     def makeConnection(self, transport: Any) -> None:
         """Begin with a connection on which HTTP/2 was negotiated."""
@@ -247,6 +250,24 @@ class H2Channel(H2Connection):
             if queue and isinstance(queue[0], bytes) and self.conn.local_flow_control_window(stream_id) <= 0:
                 self.priority.block(stream_id)
         super()._sendPrioritisedData()
+        for stream_id in tuple(self._crowded):
+            if self.remainingOutboundWindow(stream_id) > QUEUED // 2:
+                self._crowded.discard(stream_id)
+                self.streams[stream_id].windowUpdated()
+
+    def remainingOutboundWindow(self, streamID: int) -> int:
+        """Tell how much more a stream may be given to write; however wide its window, no more than `QUEUED` waits here.
+
+        Twisted knows of the window only: one who grants a wide one, and does not read, would have all of it kept here.
+        """
+        if streamID not in self.streams:
+            self._crowded.discard(streamID)
+            return 0
+        queued = sum(len(data) for data in self._outboundStreamQueues[streamID] if isinstance(data, bytes))
+        if queued >= QUEUED:
+            self._crowded.add(streamID)
+        window: int = self.conn.local_flow_control_window(streamID)
+        return min(window, QUEUED) - queued
 
     def _go_on(self) -> None:
         """Wake the loop where a window is open again."""

@@ -81,6 +81,11 @@ class Intake:
         """Give the whole body."""
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
+    @property
+    def patient(self) -> bool:
+        """Whether nobody minds that nothing comes."""
+        return self.paused or (self.sink is not None and self.sink.patient)
+
     def is_discardable(self) -> bool:
         """Tell whether the rest is so little, and so certain to come, that it can be read and dropped."""
         return self._chunked is None and not self.continue_due and self._remaining <= DISCARDED

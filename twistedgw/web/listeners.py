@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import serverFromString
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from twistedgw.config.model import Listener
     from twistedgw.web.site import GatewaySite
 
-__all__ = ["Listeners", "Listening", "check_listeners"]
+__all__ = ["Binding", "Listeners", "Listening", "Opening", "check_listeners"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,18 @@ class Listening:
 
 
 def check_listeners(
-    listeners: Mapping[str, Listener], reactor: Any, protocols: Callable[[bool], list[bytes]]
+    listeners: Mapping[str, Listener],
+    reactor: Any,
+    protocols: Callable[[bool], list[bytes]],
+    read: Callable[[Path], bytes] = Path.read_bytes,
 ) -> dict[str, Listening]:
     """Read all that listeners need, without binding anything. Any thread.
 
     Args:
         listeners: by name.
-        reactor: for the endpoints' parsers.
+        reactor: for the endpoints' parsers; None where another process has parsed the descriptions.
         protocols: what ALPN offers, for whether HTTP/2 is wanted.
+        read: gives the content of a file, or raises OSError.
 
     Returns:
         what listens, by endpoint description.
@@ -69,7 +74,8 @@ def check_listeners(
             )
             continue
         try:
-            serverFromString(reactor, listener.endpoint)
+            if reactor is not None:
+                serverFromString(reactor, listener.endpoint)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             problems.append(
                 listener.place.problem(
@@ -79,7 +85,7 @@ def check_listeners(
                 )
             )
         try:
-            options = tls_options(listener, protocols(listener.http2)) if listener.tls else None
+            options = tls_options(listener, protocols(listener.http2), read) if listener.tls else None
             found[listener.endpoint] = Listening(listener, options)
         except ConfigError as error:
             problems += error.problems
@@ -128,19 +134,47 @@ class _Entrance:
         self.site.doStop()
 
 
+class Opening(Protocol):
+    """How ports are opened."""
+
+    def open(self, endpoint: str, factory: Any) -> Deferred[Any]:
+        """Open the port of an endpoint description; fails with any exception where that is not possible."""
+        ...
+
+    def admit(self, port: Any) -> None:
+        """Let a port accept connections, if it does not yet. Cannot fail."""
+        ...
+
+
+class Binding:
+    """Opens ports by binding them, as one process does that needs nobody else."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def open(self, endpoint: str, factory: Any) -> Deferred[Any]:
+        """Bind and listen."""
+        port: Deferred[Any] = serverFromString(self._reactor, endpoint).listen(factory)
+        return port
+
+    def admit(self, port: Any) -> None:
+        """Do nothing: it accepts since it was bound."""
+
+
 class Listeners:
     """The ports that are open. Reactor thread only."""
 
     _log = Logger(namespace="twistedgw.web")
 
-    def __init__(self, site: Callable[[], GatewaySite], reactor: Any) -> None:
+    def __init__(self, site: Callable[[], GatewaySite], opening: Opening) -> None:
         """Make it with nothing open.
 
         Args:
             site: makes the site of a new port.
+            opening: opens ports.
         """
         self._site = site
-        self._reactor = reactor
+        self._opening = opening
         self._open: dict[str, tuple[IListeningPort, _Entrance]] = {}
         self._leaving: list[GatewaySite] = []
 
@@ -163,9 +197,7 @@ class Listeners:
         """
         fresh = {endpoint: each for endpoint, each in wanted.items() if endpoint not in self._open}
         entrances = {endpoint: _Entrance(self._site(), each) for endpoint, each in fresh.items()}
-        attempts = [
-            serverFromString(self._reactor, endpoint).listen(entrance) for endpoint, entrance in entrances.items()
-        ]
+        attempts = [self._opening.open(endpoint, entrance) for endpoint, entrance in entrances.items()]
         return DeferredList(attempts, consumeErrors=True).addCallback(self._bound, entrances, fresh)
 
     def _bound(
@@ -179,10 +211,15 @@ class Listeners:
             else:
                 problems.append(_cannot(fresh[endpoint].listener, result.value))
         if problems:
-            for port, _ in bound.values():
-                port.stopListening()
+            self.discard(bound)
             raise ConfigError(problems)
         return bound
+
+    @staticmethod
+    def discard(bound: Mapping[str, tuple[IListeningPort, _Entrance]]) -> None:
+        """Close what `bind` gave and `commit` will not take."""
+        for port, _ in bound.values():
+            port.stopListening()
 
     def commit(self, wanted: Mapping[str, Listening], bound: Mapping[str, tuple[IListeningPort, _Entrance]]) -> None:
         """Take over the new ports, renew TLS of those that stay, close those that are not wanted any more.
@@ -196,6 +233,8 @@ class Listeners:
         for endpoint, (_, entrance) in self._open.items():
             entrance.update(wanted[endpoint])
         self._open.update(bound)
+        for port, _ in bound.values():
+            self._opening.admit(port)
 
     def _leave(self, site: GatewaySite) -> None:
         self._leaving.append(site)

@@ -285,7 +285,7 @@ class PlainChannel(HTTPChannel):
         self.deadline = now + self._limits.body_timeout
         if self._refused or self.transport.disconnecting:
             self.abort()
-        elif request is not None and (self._handlingRequest or self._paused):
+        elif request is not None and (self._handlingRequest or self._paused or request.patient):
             self.deadline = now + CHECK_SECONDS
             if has_left(self.transport):
                 self.abort()

@@ -53,6 +53,7 @@ _NO_BODY = frozenset((204, 304))
 class ProxyExchange:
     """Takes a request's body as it comes, and brings the backend's answer back. Reactor thread only."""
 
+    patient = False
     _log = Logger(namespace="twistedgw.proxy")
 
     def __init__(
@@ -90,8 +91,9 @@ class ProxyExchange:
         """Learn that the request's body is complete."""
         self._body.end()
         if self._response is not None and self._relay is None:
-            timeout = self._gateway.request_timeout if self._route.timeout is None else self._route.timeout
-            self._timer = self._upstream.reactor.callLater(timeout, self._expire)
+            timeout = self._gateway.unary_timeout if self._route.timeout is None else self._route.timeout
+            if timeout is not None:
+                self._timer = self._upstream.reactor.callLater(timeout, self._expire)
 
     def aborted(self, reason: Failure) -> None:
         """Learn that the rest of the body will not come."""

@@ -33,6 +33,8 @@ __all__ = ["Outcome", "Relay"]
 
 _LEFT = 499
 """The status that is logged for a client that left before its answer began."""
+_TURN_SECONDS = 0.005
+"""How long one part of a body may keep the reactor; small messages are many."""
 
 
 class Outcome(NamedTuple):
@@ -160,6 +162,11 @@ class Relay:
 
     # -- BodySink: what the client sends
 
+    @property
+    def patient(self) -> bool:
+        """Whether the client may be silent: once its answer has begun, it may have come to listen (`BodySink`)."""
+        return self._begun and not self._over
+
     def dataReceived(self, data: bytes) -> None:
         """Take a part of the request's body."""
         self._came += len(data)
@@ -217,6 +224,7 @@ class Relay:
         """Send what was read of a part of the body; give whether it was all."""
         items = self._items
         if items is not None:
+            until = self._seconds() + _TURN_SECONDS
             for message in items:
                 stream = self._stream or self._call_backend()
                 self._received += 1
@@ -225,11 +233,15 @@ class Relay:
                     return False
                 if self._over:
                     return False
+                if self._seconds() >= until:
+                    self._starve()
+                    self._request.site.reactor.callLater(0, self.ready)
+                    return False
             self._items = None
         return True
 
     def _starve(self) -> None:
-        """Let the client wait until the backend takes more."""
+        """Let the client wait until `ready` is called."""
         if not self._over:
             self._starved = True
             if not self._complete:

@@ -29,7 +29,16 @@ __all__ = ["BodySink", "Request"]
 
 
 class BodySink(Protocol):
-    """Takes the body of a request as it arrives."""
+    """Takes the body of a request as it arrives.
+
+    Attributes:
+        patient: whether the client may be silent now for as long as it likes; otherwise there is a limit to it.
+    """
+
+    @property
+    def patient(self) -> bool:
+        """See the class."""
+        ...
 
     def dataReceived(self, data: bytes) -> None:
         """Take a part of the body; never empty."""
@@ -95,7 +104,7 @@ class Request(server.Request):
         return Headers()
 
     @lazy
-    def fields(self) -> list[tuple[bytes, bytes]]:
+    def fields(self) -> Fields:
         """Lower-case names and values, in the order of their arrival as far as the channel keeps it."""
         return [(name.lower(), value) for name, values in self.requestHeaders.getAllRawHeaders() for value in values]
 

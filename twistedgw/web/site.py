@@ -9,6 +9,7 @@ from twisted.internet.protocol import ServerFactory
 from twisted.web.http import H2_ENABLED
 
 from twistedgw.web.channel import Channel
+from twistedgw.web.gathering import Gathering
 from twistedgw.web.negotiation import Negotiation
 from twistedgw.web.plain import PlainChannel
 
@@ -79,6 +80,7 @@ class GatewaySite(ServerFactory):
         llhttp: whether new connections get our own channel; Twisted's otherwise.
         now: the reactor's time at the last look at the connections; cheaper than asking for it.
         draining: no connection takes another request.
+        gathering: lets streams write together.
     """
 
     noisy = False
@@ -113,6 +115,7 @@ class GatewaySite(ServerFactory):
         self.seconds: Callable[[], float] = reactor.seconds
         self.now = reactor.seconds()
         self.draining = False
+        self.gathering = Gathering(reactor)
         self._open: set[Connection] = set()
         self._drained: list[Deferred[None]] = []
         self._sweep_call: IDelayedCall | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -14,8 +15,7 @@ from zope.interface import implementer
 from twistedgw.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from twisted.protocols.tls import TLSMemoryBIOProtocol
 
@@ -40,17 +40,20 @@ class CurrentTLS:
         return SSL.Connection(self.options.getContext(), None)
 
 
-def tls_options(listener: Listener, protocols: Sequence[bytes]) -> CertificateOptions:
+def tls_options(
+    listener: Listener, protocols: Sequence[bytes], read: Callable[[Path], bytes] = Path.read_bytes
+) -> CertificateOptions:
     """Read a listener's certificate, key and client CA into a context: TLS 1.2 at the least.
 
     Args:
         listener: one with TLS.
         protocols: what ALPN offers, best first.
+        read: gives the content of a file, or raises OSError.
 
     Raises:
         ConfigError: a file cannot be read, is not PEM, or the key does not belong to the certificate. All at once.
     """
-    files = _Files(listener)
+    files = _Files(listener, read)
     chain = files.certificates("certificate", listener.certificate)
     key = files.key("private_key", listener.private_key)
     clients = files.certificates("client_ca", listener.client_ca) if listener.client_ca else []
@@ -72,8 +75,9 @@ def tls_options(listener: Listener, protocols: Sequence[bytes]) -> CertificateOp
 class _Files:
     """Reads PEM files, and keeps what is wrong with them."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, read: Callable[[Path], bytes]) -> None:
         self._listener = listener
+        self._content = read
         self.problems: list[Problem] = []
 
     def tell(self, option: str, message: str) -> None:
@@ -102,7 +106,7 @@ class _Files:
             self.tell(option, "a listener with protocol = https needs it")
             return None
         try:
-            return path.read_bytes()
+            return self._content(path)
         except OSError as error:
             self.tell(option, f"{path} cannot be read: {error.strerror}")
             return None

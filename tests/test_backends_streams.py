@@ -144,7 +144,7 @@ class Suite:
                 for _ in requests:
                     pass
 
-            bridge, upstream, server = self.flows(answer)
+            bridge, upstream, server = self.flows(answer, max_response_message=300_000)
             stream, taker = self.begin(bridge, upstream, BOTH)
 
             def cancel(*_: Any, stream: Any = stream, taker: Any = taker) -> None:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
+    import grpc.aio
 
-__all__ = ["Ended", "UnaryRpc", "UnaryStub", "direct", "public", "run"]
+
+__all__ = ["Ended", "UnaryRpc", "direct", "public", "run"]
 
 _Pairs = tuple[tuple[str, "str | bytes"], ...]
 Ended = tuple[int, str, _Pairs, _Pairs]
@@ -39,12 +41,10 @@ class UnaryRpc(Protocol):
         ...
 
 
-UnaryStub = "Callable[[bytes, float | None, Metadata], UnaryRpc]"
-"""Makes a call of one RPC: the request's bytes, the seconds until its deadline, its metadata."""
-
-
 def direct(channel: grpc.aio.Channel, path: str) -> Any:
-    """Make the `UnaryStub` of an RPC that goes below `grpc.aio`'s own; None where this grpcio is not known to have it.
+    """Make what calls an RPC below `grpc.aio`'s own layers; None where this grpcio is not known to have it.
+
+    It takes the request's bytes, the seconds until the deadline and the metadata, and gives a `UnaryRpc`.
 
     Args:
         path: ``/package.Service/Method``.
@@ -99,7 +99,7 @@ class _DirectRpc:
 
 
 def public(channel: grpc.aio.Channel, path: str) -> Any:
-    """Make the `UnaryStub` of an RPC by grpcio's public interface.
+    """Make what calls an RPC by grpcio's public interface; otherwise as `direct`.
 
     Args:
         path: ``/package.Service/Method``.

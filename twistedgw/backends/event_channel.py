@@ -125,7 +125,7 @@ def supported() -> bool:
 
 @cache
 def _last_arguments() -> tuple[None, ...] | None:
-    """Try whether this grpcio has what is needed, with a call whose deadline has passed. After a fork.
+    """Try whether this grpcio has what is needed, with a call to nowhere whose deadline has passed. After a fork.
 
     Returns:
         the last arguments of a managed call; None where it cannot be used.
@@ -153,7 +153,8 @@ def _last_arguments() -> tuple[None, ...] | None:
             if (
                 event.tag is rest
                 and tuple(operation.type() for operation in event.batch_operations[1:3]) == kinds
-                and status.code() == cygrpc.StatusCode.deadline_exceeded
+                and status.code() in (cygrpc.StatusCode.deadline_exceeded, cygrpc.StatusCode.unavailable)
             ):
-                return rest
+                found: tuple[None, ...] = rest
+                return found
     return None

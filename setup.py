@@ -78,7 +78,7 @@ setup(
         "cryptography>=44",
         "httptools>=0.6.4",
         "multipart>=1.2.1",
-        "prometheus_client>=0.21",
+        "prometheus_client>=0.20",
         "PyYAML>=6.0.1",
         "websockets>=14.2",
     ],

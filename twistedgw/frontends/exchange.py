@@ -76,6 +76,8 @@ class Head:
 
     def field(self, name: bytes) -> bytes | None:
         """Give the first field of that (lower-case) name."""
+        key: bytes
+        value: bytes
         for key, value in self.fields:
             if key == name:
                 return value
@@ -83,7 +85,8 @@ class Head:
 
     def text(self, name: bytes) -> str | None:
         """Give a field as text (ISO-8859-1, RFC 9110 section 5.5), its values joined by commas."""
-        return self.fields.texts.get(name)
+        texts: dict[bytes, str] = self.fields.texts
+        return texts.get(name)
 
 
 @dataclass(slots=True)

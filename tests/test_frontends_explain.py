@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import stream_world
 from gateway import Answer, Gateway
 from grpc_backend import echo_backend
 from small_snapshots import BINDING, ECHO, HEAD, SERVICE, WEB, WHOLE, api, build
@@ -286,21 +287,56 @@ def test_error_in_the_form_of_the_plugin(tmp_path: Path) -> None:
 
 
 def test_streaming_method(echo: Snapshot) -> None:
-    """Refused for now, and explained all the same; no deadline that nobody has set."""
+    """No deadline that nobody has set."""
     found = explain(echo, "GET", "/v1/watch?text=x")
-    assert reason(found) == (501, "STREAMING_NOT_SUPPORTED")
+    assert found.sent
     assert found.matched is not None
     assert found.matched.streaming == "response"
     assert found.outgoing is not None
     assert json.loads(found.outgoing.message or "") == {"text": "x"}
+    assert found.outgoing.messages == ()
     assert found.outgoing.timeout is None
 
 
 def test_streaming_method_with_a_request_that_is_wrong(echo: Snapshot) -> None:
     found = explain(echo, "GET", "/v1/watch?big=x")
-    assert reason(found) == (501, "STREAMING_NOT_SUPPORTED")
+    assert reason(found) == (400, "INVALID_QUERY")
     assert found.outgoing is None
-    assert found.notes == ("query parameter 'big': expected a 64-bit integer, got \"x\"",)
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Snapshot:
+    return build(tmp_path, stream_world.ini(), stream_world.PROTO)
+
+
+def test_stream_of_requests(flow: Snapshot) -> None:
+    """Each message is shown."""
+    found = explain(flow, "POST", "/v1/collect/n", body=b'{"number": 1}\n[2]\n')
+    assert reason(found) == (400, "INVALID_JSON")
+    assert found.outgoing is not None
+    assert [json.loads(text) for text in found.outgoing.messages] == [{"name": "n", "number": 1}]
+    found = explain(flow, "POST", "/v1/collect/n", body=b'[{"number": 1}, {"number": 2}]')
+    assert found.sent
+    assert found.to_json()["outgoing"]["messages"] == [{"name": "n", "number": 1}, {"name": "n", "number": 2}]
+    assert "message" not in found.to_json()["outgoing"]
+    text = explain_text(found)
+    assert "\nstreaming  the client sends a stream of messages\n" in text
+    assert "\nmessage    flow.v1.Item [0]\n" in text
+    assert "\nmessage    flow.v1.Item [1]\n" in text
+
+
+def test_stream_of_many_requests(flow: Snapshot) -> None:
+    found = explain(flow, "POST", "/v1/collect", body=b"{}" * 21)
+    assert found.outgoing is not None
+    assert len(found.outgoing.messages) == 20
+    assert found.notes == ("21 messages in all",)
+
+
+def test_stream_without_requests(flow: Snapshot) -> None:
+    found = explain(flow, "POST", "/v1/collect")
+    assert found.sent
+    assert found.outgoing is not None
+    assert found.outgoing.messages == ()
 
 
 # -- HTTP backends
@@ -503,7 +539,7 @@ class SameAsTheGatewayTests(TestCase):
             ("GET", "/test/v1/say/x", {}, b""),
             ("GET", "/v1/say/%zz", {}, b""),
             ("GET", "/v1/say/x?nope=1", {}, b""),
-            ("GET", "/v1/watch", {}, b""),
+            ("GET", "/v1/watch?nope=1", {}, b""),
             ("POST", "/v1/say", {}, b'{"big": 1.5}'),
             ("POST", "/v1/say", {"Content-Type": "text/html"}, b"x"),
             ("POST", "/v1/say", {"Grpc-Timeout": "1"}, b"{}"),

@@ -338,12 +338,6 @@ class RefusalTests(Base):
         error = (await gateway.get("/v1/say/x?nope=1")).json["error"]
         self.assertEqual((error["code"], error["status"]), (400, "INVALID_ARGUMENT"))
 
-    async def test_streaming_is_refused(self) -> None:
-        """A streaming method says that it is not served yet."""
-        gateway = self.start()
-        answer = await gateway.get("/v1/watch")
-        self.assertEqual((answer.status, answer.reason), (501, "STREAMING_NOT_SUPPORTED"))
-
 
 class BackendErrorTests(Base):
     async def test_status_and_details(self) -> None:

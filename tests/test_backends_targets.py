@@ -12,7 +12,7 @@ from bridge_servers import DeadPort, Server, backend, framed, headers, in_turn, 
 from twistedgw import __version__
 from twistedgw.backends.channel import open_channel, recipe
 from twistedgw.backends.flight import Traffic
-from twistedgw.backends.upstream import Line, LineUpstream
+from twistedgw.backends.upstream import LineUpstream, StubLine
 from twistedgw.config.model import Bridge, Protocol
 from twistedgw.status import Code
 
@@ -126,7 +126,7 @@ class ThreadTargetTests(Targets, BridgeCase):
     kind = Bridge.THREAD
 
 
-class FakeLine(Line):
+class FakeLine(StubLine):
     """A line in a state that a test has chosen."""
 
     def __init__(self, name: str, state: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
 
 from twistedgw.frontends.failure import error_reply
+from twistedgw.garbage import collect_codecs
 from twistedgw.gateway import BackendState
 from twistedgw.metrics import Metrics
 from twistedgw.registry.registry import Registry
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from twistedgw.assembly import Assembled
     from twistedgw.backends.call import Bridge
+    from twistedgw.config.model import Gateway
     from twistedgw.errors import GatewayError
     from twistedgw.registry.snapshot import Snapshot
     from twistedgw.web.listeners import Opening
@@ -61,6 +63,10 @@ class Serving:
         self._count = count
         self._reactor = reactor
         self._expiries: dict[int, Any] = {}
+        self._sweeping: Any = None
+        self._stopped = False
+        self._limited: Gateway | None = None
+        self._allowed: Limits
         self.metrics = Metrics()
         self.registry = Registry(self._retired)
         self.listeners = Listeners(self._site, opening or Binding(reactor))
@@ -100,24 +106,31 @@ class Serving:
         for upstream in snapshot.upstreams.values():
             if id(upstream) not in kept:
                 upstream.close()
+        known = {id(codec) for each in live for codec in each.codecs.values()}
+        if any(id(codec) not in known for codec in snapshot.codecs.values()):
+            self._sweep_soon()
         self.metrics.renew(
             {(service.name, environment, api) for each in live for service in each.config.services.values()
              for environment in service.environments for api in service.apis}
         )  # fmt: skip
+
+    def _sweep_soon(self) -> None:
+        """Free what a retired generation has held, once no frame on the stack knows it any more."""
+        if self._sweeping is None and not self._stopped:
+            self._sweeping = self._reactor.callLater(0, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        collect_codecs()
 
     def _site(self) -> GatewaySite:
         return GatewaySite(self._resource, self._limits, _early_error, reactor=self._reactor)
 
     def _limits(self) -> Limits:
         gateway = self.registry.snapshot.config.gateway
-        return Limits(
-            max_request_body=gateway.max_request_body,
-            max_header_size=gateway.max_header_size,
-            max_headers=gateway.max_headers,
-            header_timeout=gateway.header_timeout,
-            body_timeout=gateway.body_timeout,
-            idle_timeout=gateway.idle_timeout,
-        )
+        if self._limited is not gateway:
+            self._limited, self._allowed = gateway, _limits_of(gateway)
+        return self._allowed
 
     # -- looking
 
@@ -162,9 +175,24 @@ class Serving:
     def stop(self) -> Generator[Deferred[Any], Any, None]:
         """Close channels and stop threads, once it is drained."""
         yield Deferred.fromCoroutine(self.bridge.stop())
+        self._stopped = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
         self.registry.close()
 
 
 def _early_error(error: GatewayError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     reply = error_reply(error, None)
     return reply.status, reply.fields, reply.body
+
+
+def _limits_of(gateway: Gateway) -> Limits:
+    return Limits(
+        max_request_body=gateway.max_request_body,
+        max_header_size=gateway.max_header_size,
+        max_headers=gateway.max_headers,
+        header_timeout=gateway.header_timeout,
+        body_timeout=gateway.body_timeout,
+        idle_timeout=gateway.idle_timeout,
+    )

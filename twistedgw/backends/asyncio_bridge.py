@@ -1,4 +1,7 @@
-"""The bridge for Twisted's asyncio reactor: ``grpc.aio`` on the reactor's own event loop, and no threads of ours."""
+"""The bridge for Twisted's asyncio reactor: calls that end in the reactor's own event loop, and no thread for each.
+
+They are made by an `EventChannel` where grpcio has what that needs, and by ``grpc.aio`` otherwise.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,33 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import grpc
-import grpc.aio
-
-from twistedgw.backends.aio_unary import direct, public, run
 from twistedgw.backends.bridge import CommonBridge
 from twistedgw.backends.call import Result
 from twistedgw.backends.channel import blocking_state, open_aio, open_blocking
 from twistedgw.backends.event_channel import EventChannel, supported
 from twistedgw.backends.event_stream import EventStream
+from twistedgw.backends.event_unary import EventFlight
 from twistedgw.backends.failures import CallError, ConnectError, call_error, status_error
 from twistedgw.backends.flight import Flight
 from twistedgw.backends.metadata import sendable
 from twistedgw.backends.stubs import parse, path, serialize
-from twistedgw.backends.upstream import Line
+from twistedgw.backends.upstream import StubLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Generator
 
+    import grpc.aio
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
-    from twistedgw.backends.aio_unary import UnaryRpc
     from twistedgw.backends.call import Call, Receiver, StreamCall
     from twistedgw.backends.channel import Dial
     from twistedgw.backends.credentials import Tls
     from twistedgw.backends.stream_flight import StreamFlight
+    from twistedgw.backends.upstream import Line
 
 __all__ = ["AsyncioBridge"]
+
+_Pairs = tuple[tuple[str, "str | bytes"], ...]
 
 
 class AsyncioBridge(CommonBridge):
@@ -68,51 +71,42 @@ class AsyncioBridge(CommonBridge):
         super().start()
 
     def _line(self, dial: Dial, tls: Tls | None) -> Line:
-        wake = self._reactor._asyncioEventloop.call_soon_threadsafe  # noqa: SLF001
-        return _AioLine(open_aio(dial, tls), partial(open_blocking, dial, tls), wake)
+        if self._is_shared():
+            wake = self._reactor._asyncioEventloop.call_soon_threadsafe  # noqa: SLF001
+            return EventChannel(open_blocking(dial, tls), wake)
+        return _AioLine(open_aio(dial, tls), partial(open_blocking, dial, tls))
 
-    def _flight(self, call: Call) -> Flight:
-        return _AioFlight(call, (self.places, call.upstream), self._traffic)
-
-    def _stream(self, call: StreamCall, receiver: Receiver) -> StreamFlight:
+    def _is_shared(self) -> bool:
         if self._shared is None:
             self._shared = supported()
-        if not self._shared:
+        return self._shared
+
+    def _flight(self, call: Call) -> Flight:
+        made = EventFlight if self._is_shared() else _AioFlight
+        return made(call, (self.places, call.upstream), self._traffic)
+
+    def _stream(self, call: StreamCall, receiver: Receiver) -> StreamFlight:
+        if not self._is_shared():
             return super()._stream(call, receiver)
         return EventStream(call, receiver, (self.places, call.upstream), self._traffic, self._reactor)
 
 
-class _AioLine(Line):
-    """A channel of ``grpc.aio`` for unary calls, and from the first stream on one for streams."""
+class _AioLine(StubLine):
+    """A channel of ``grpc.aio`` for unary calls, and from the first stream on a blocking one for streams."""
 
-    def __init__(
-        self, channel: grpc.aio.Channel, open_second: Callable[[], grpc.Channel], wake: Callable[..., Any]
-    ) -> None:
+    def __init__(self, channel: grpc.aio.Channel, open_second: Callable[[], grpc.Channel]) -> None:
         super().__init__()
         self._channel = channel
         self._open_second = open_second
-        self._wake = wake
         self._second: grpc.Channel | None = None
-        self._events: EventChannel | None = None
-
-    @property
-    def events(self) -> EventChannel:
-        """The channel for streams, as a shared thread serves it; opened when it is first asked for."""
-        if self._events is None:
-            self._events = EventChannel(self._for_streams(), self._wake)
-        return self._events
-
-    def _for_streams(self) -> grpc.Channel:
-        if self._second is None:
-            self._second = self._open_second()
-        return self._second
 
     def _make_stub(self, full_name: str) -> Any:
-        name = path(full_name)
-        return direct(self._channel, name) or public(self._channel, name)
+        return self._channel.unary_unary(path(full_name))
 
     def _make_stream_stub(self, full_name: str) -> Any:
-        return self._for_streams().stream_stream(path(full_name))
+        if self._second is None:
+            self._second = self._open_second()
+        return self._second.stream_stream(path(full_name))
 
     def connectivity(self, *, connect: bool = False) -> str:
         state: str = self._channel.get_state(try_to_connect=connect).name.lower()
@@ -120,17 +114,22 @@ class _AioLine(Line):
 
     def close(self) -> None:
         # Without a grace period this waits for nothing.
-        run(self._channel.close(None))
+        _run(self._channel.close(None))
         if self._second is not None:
             self._second.close()
 
 
 class _AioFlight(Flight):
-    """A call of ``grpc.aio``: its steps are taken by hand, each when the future that the last one gave is done."""
+    """A call of ``grpc.aio``.
+
+    Such a call has a task of its own already, so none is made to await it: the steps of its ``__await__`` are taken by
+    hand, each when the future that the last one gave is done.
+    """
 
     __slots__ = ("_data", "_lines", "_metadata", "_rpc", "_steps")
 
-    _rpc: UnaryRpc
+    _rpc: Any
+    _steps: Generator[Any, None, bytes | None]
 
     def depart(self) -> None:
         try:
@@ -146,10 +145,11 @@ class _AioFlight(Flight):
         self._rpc.cancel()
         self._give_back()
 
-    def _try(self, line: Line) -> None:
+    def _try(self, line: StubLine) -> None:
         try:
-            rpc = self._rpc = line.stub(self.call.method.full_name)(self._data, self._time_left(), self._metadata)
-            self._steps = rpc.steps.send
+            stub = line.stub(self.call.method.full_name)
+            self._rpc = stub(self._data, timeout=self._time_left(), metadata=self._metadata)
+            self._steps = self._rpc.__await__()
         except Exception as problem:  # noqa: BLE001  # as in depart
             self._end(call_error(problem))
         else:
@@ -157,31 +157,27 @@ class _AioFlight(Flight):
 
     def _step(self, _done: asyncio.Future[Any] | None = None) -> None:
         try:
-            waiting_for = self._steps(None)
+            waiting_for = self._steps.send(None)
         except StopIteration as end:
-            data = end.value
+            arrival = self._answer(end.value)
         except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001  # as in depart
-            data = self._raised(problem)
+            arrival = self._failure(problem)
         else:
             waiting_for.add_done_callback(self._step)
             return
         # Not in the except clauses: what runs from here would keep their exceptions, and these the call.
-        self._arrived(data if isinstance(data, CallError) else self._landed(data))
+        self._arrived(arrival)
 
-    def _raised(self, problem: BaseException) -> CallError | None:
-        """Give the error where a step has raised something else than how the call ended; None where it is that."""
-        if isinstance(problem, KeyError | grpc.RpcError):
-            return None
-        return call_error(problem)
-
-    def _landed(self, data: bytes | None) -> Result | CallError:
+    def _answer(self, data: bytes | None) -> Result | CallError:
         try:
-            code, text, initial, trailing = self._rpc.ended()
-            if code != 0:
-                return status_error(code, text, initial, trailing)
-            return Result(parse(self.call.method, data), initial, trailing)
+            return Result(parse(self.call.method, data), *self._received())
         except Exception as problem:  # noqa: BLE001  # as in depart
             return call_error(problem)
+
+    def _failure(self, problem: BaseException) -> CallError:
+        if isinstance(problem, KeyError):  # which is how grpc.aio takes a status code that it does not know
+            return status_error(-1, _run(self._rpc.details()), *self._received())
+        return call_error(problem)
 
     def _arrived(self, arrival: Result | CallError) -> None:
         if isinstance(arrival, Result):
@@ -198,3 +194,16 @@ class _AioFlight(Flight):
     def _end(self, error: CallError) -> None:
         self._leave()
         self._fail(error)
+
+    def _received(self) -> tuple[_Pairs, _Pairs]:
+        return tuple(_run(self._rpc.initial_metadata())), tuple(_run(self._rpc.trailing_metadata()))
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    raise RuntimeError("grpc.aio waits where it has no reason to")

@@ -1,10 +1,10 @@
-"""Channels whose streams share one thread.
+"""Channels whose calls share one thread.
 
-What a stream of `grpc.aio` costs is mostly wake-ups: for each message a thread of gRPC's wakes the event loop through a
-socket. The blocking side of grpcio has under its stubs a "managed call", whose events can be taken one after the other
-by one thread for all calls of a channel. That thread starts the next read itself and wakes the reactor once for
-everything that has come meanwhile, which more than halves a message's CPU time (the figures are in
-``bench/streams.py``). All this is private to grpcio, so `supported` tries it before it is used.
+What a call of `grpc.aio` costs is mostly wake-ups and futures: for each answer and each message a thread of gRPC's
+wakes the event loop through a socket. The blocking side of grpcio has under its stubs a "managed call", whose events
+can be taken one after the other by one thread for all calls of a channel. That thread starts the next read itself and
+wakes the reactor once for everything that has come meanwhile, which takes a third off a unary call and more than half
+off a message (``bench/streams.py``). All this is private to grpcio, so `supported` tries it before it is used.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 from twisted.logger import Logger
 
+from twistedgw.backends.channel import blocking_state
+from twistedgw.backends.upstream import Line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["EventChannel", "supported"]
 
+log = Logger()
+
 TURN = 200
 """Events that are told in one turn of the reactor."""
 
-log = Logger()
 
-
-class EventChannel:
-    """A channel for streams alone.
+class EventChannel(Line):
+    """A channel, and the thread that takes its events: it sleeps while there is no call, and ends after `close`.
 
     Attributes:
         lock: guards the counts of what is due.
@@ -51,6 +54,9 @@ class EventChannel:
         self._rest = _last_arguments()
         self._wake = wake
         self._calls = 0
+        self._started = self._closed = False
+        self._due = threading.Lock()
+        self._due.acquire()
         self._told: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._woken = False
 
@@ -75,10 +81,31 @@ class EventChannel:
         """
         deadline = None if timeout is None else time.time() + timeout
         with self.lock:
+            if self._closed:
+                raise ValueError("the channel is closed")
             began(self._core.integrated_call(0, name, None, deadline, (), None, batches, *(self._rest or ())))
             self._calls += 1
             if self._calls == 1:
-                threading.Thread(target=self._take, name="twistedgw-streams", daemon=True).start()
+                self._start()
+
+    def _start(self) -> None:
+        if self._started:
+            self._due.release()
+        else:
+            self._started = True
+            threading.Thread(target=self._take, name="twistedgw-events", daemon=True).start()
+
+    def close(self) -> None:
+        """Close the channel, whose calls end; so does its thread, soon."""
+        with self.lock:
+            closed, self._closed = self._closed, True
+            if not closed and self._started and not self._calls:
+                self._due.release()
+        self._channel.close()
+
+    def connectivity(self, *, connect: bool = False) -> str:
+        """Give the channel's state; with `connect`, wake it where it is idle."""
+        return blocking_state(self._channel, connect=connect)
 
     def tell(self, function: Callable[[Any], None], argument: Any) -> None:
         """Have a function called on the reactor thread. In the thread."""
@@ -89,18 +116,27 @@ class EventChannel:
                 self._wake(self._tell)
 
     def _take(self) -> None:
-        """Take events until there is no call any more. Runs in the thread.
+        """Take events until the channel is closed. Runs in the thread.
 
         The channel must not be asked for events when none is due.
         """
         next_event = self._core.next_call_event
         while True:
-            event = next_event()
-            if event.tag(event):
+            if self._was_last(next_event()):  # without a name for the event: it would keep its call from going
+                self._due.acquire()
                 with self.lock:
-                    self._calls -= 1
-                    if not self._calls:
+                    if self._closed and not self._calls:
                         return
+
+    def _was_last(self, event: Any) -> bool:
+        """Hand an event over; give whether there is no call any more."""
+        if not event.tag(event):
+            return False
+        with self.lock:
+            self._calls -= 1
+            if not self._calls and self._closed:
+                self._due.release()
+            return not self._calls
 
     def _tell(self) -> None:
         self._woken = False

@@ -18,7 +18,7 @@ from twistedgw.backends.flight import Flight, Traffic
 from twistedgw.backends.metadata import sendable
 from twistedgw.backends.places import Places
 from twistedgw.backends.stubs import parse, path, serialize
-from twistedgw.backends.upstream import Line
+from twistedgw.backends.upstream import Line, StubLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,7 +100,7 @@ class ThreadBridge(CommonBridge):
         return _ThreadFlight(call, held, self._traffic, partial(deferToThreadPool, self._reactor, self._pool))
 
 
-class _BlockingLine(Line):
+class _BlockingLine(StubLine):
     def __init__(self, channel: grpc.Channel) -> None:
         super().__init__()
         self._channel = channel
@@ -165,7 +165,7 @@ class _ThreadFlight(Flight):
         except CallError as error:
             return error
 
-    def _try(self, line: Line) -> Result:
+    def _try(self, line: StubLine) -> Result:
         timeout = self._time_left()
         if timeout == 0:
             raise deadline_exceeded()

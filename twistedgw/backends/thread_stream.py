@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from twistedgw.backends.call import Metadata, Receiver, StreamCall
     from twistedgw.backends.flight import Traffic
     from twistedgw.backends.places import Places
-    from twistedgw.backends.upstream import Line
+    from twistedgw.backends.upstream import StubLine
 
 __all__ = ["ThreadStream"]
 
@@ -111,7 +111,7 @@ class ThreadStream(StreamFlight):
                 return end
         return self._try(last)
 
-    def _try(self, line: Line) -> _End:
+    def _try(self, line: StubLine) -> _End:
         timeout = self._time_left()
         if timeout == 0:
             return deadline_exceeded(), ()

@@ -15,12 +15,24 @@ if TYPE_CHECKING:
     from twistedgw.backends.failures import CallError
     from twistedgw.backends.flight import Traffic
 
-__all__ = ["Line", "LineUpstream"]
+__all__ = ["Line", "LineUpstream", "StubLine"]
 
 _PREFERENCE = {"ready": 0, "connecting": 1, "idle": 1, "transient_failure": 2, "shutdown": 3}
 
 
 class Line(ABC):
+    """An open channel."""
+
+    @abstractmethod
+    def connectivity(self, *, connect: bool = False) -> str:
+        """Give the channel's state; with `connect`, wake it where it is idle."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the channel. Reactor thread only."""
+
+
+class StubLine(Line):
     """An open channel with its stubs."""
 
     def __init__(self) -> None:
@@ -48,14 +60,6 @@ class Line(ABC):
     @abstractmethod
     def _make_stream_stub(self, full_name: str) -> Any:
         """Make the callable of an RPC as a stream both ways."""
-
-    @abstractmethod
-    def connectivity(self, *, connect: bool = False) -> str:
-        """Give the channel's state; with `connect`, wake it where it is idle."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close the channel. Reactor thread only."""
 
 
 class LineUpstream(Places):

@@ -59,6 +59,7 @@ http2 = no
 [admin]
 endpoint = tcp:9000
 token_file = token
+hosts = Admin.example, *.lan
 [service:shop]
 description = The
   shop
@@ -156,7 +157,7 @@ def test_everything_that_can_be_written(folder):
                 http2=False,
             ),
         },
-        admin=Admin(NOWHERE, "tcp:9000", here / "token"),
+        admin=Admin(NOWHERE, "tcp:9000", here / "token", ("admin.example", "*.lan")),
         services={
             "shop": Service(
                 name="shop",
@@ -265,7 +266,7 @@ def test_what_holds_where_nothing_is_written(folder):
         "access_log": True,
         "trusted_proxies": (),
     }
-    assert config.admin == Admin(NOWHERE, "tcp:9080:interface=127.0.0.1", folder.path / "admin.token")
+    assert config.admin == Admin(NOWHERE, "tcp:9080:interface=127.0.0.1", folder.path / "admin.token", ())
     service = config.services["s"]
     assert (service.description, service.hosts, service.http, service.https) == ("", (), True, True)
     prefixes = {name: (one.prefix, one.published) for name, one in service.environments.items()}

@@ -11,6 +11,7 @@ from config_case import Folder
 
 from twistedgw.config.ini import MAX_GAP, MAX_LINE
 from twistedgw.config.options import KINDS
+from twistedgw.config.plugins import PLUGIN_TYPES
 from twistedgw.config.tree import MAX_FILE
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ def sections() -> dict[str, str]:
     """Give the text under each heading that names a section."""
     parts = re.split(r"^### `\[(.+)\]`$", PAGE, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def variants(text: str) -> dict[str, str]:
+    """Give the text under each heading that names a type, and what comes before them under an empty name."""
+    first, *parts = re.split(r"^#### `type = (.+)`$", text, flags=re.MULTILINE)
+    return {"": first, **dict(zip(parts[::2], parts[1::2], strict=True))}
 
 
 def rows(text: str) -> list[str]:
@@ -53,11 +60,20 @@ def test_the_page_has_the_sections_that_exist_and_no_others():
 def test_each_section_has_the_options_that_exist_and_no_others(kind: Kind):
     text = sections()[kind.header]
     assert text.strip().startswith(kind.about)
-    assert rows(text) == [row(option) for option in kind.options]
+    assert rows(variants(text)[""]) == [row(option) for option in kind.options]
+
+
+def test_each_type_of_plugin_has_its_options_and_no_others():
+    found = variants(sections()[KINDS["plugin"].header])
+    del found[""]
+    assert list(found) == list(PLUGIN_TYPES)
+    for name, plugin_type in PLUGIN_TYPES.items():
+        assert found[name].strip().startswith(plugin_type.about)
+        assert rows(found[name]) == [row(option) for option in plugin_type.options]
 
 
 def test_no_table_of_options_stands_elsewhere():
-    assert PAGE.count(COLUMNS) == len(KINDS)
+    assert PAGE.count(COLUMNS) == len(KINDS) + len(PLUGIN_TYPES)
 
 
 @pytest.fixture

@@ -312,13 +312,14 @@ def demo(tmp_path_factory):
 
     shutil.copytree(demo_config().parent, folder / "etc")
     ini = folder / "etc" / "grpcgw.ini"
-    ini.write_text(ini.read_text().replace("tcp:8080", "tcp:0"))
+    ini.write_text(ini.read_text().replace("tcp:8080", "tcp:0").replace("tcp:9080", "tcp:0"))
     code = (
         "import sys, pathlib, twistedgw.demo.files as files;"
         f"files.demo_config = lambda: pathlib.Path({str(ini)!r});"
         "from twisted.scripts.twistd import run; run()"
     )
-    twistd = Twistd(cwd=folder, before=("-n", "--pidfile="), code=code)
+    environ = {"XDG_STATE_HOME": str(folder / "state")}
+    twistd = Twistd(cwd=folder, before=("-n", "--pidfile="), code=code, environ=environ)
     yield twistd.ports()[0]
     assert twistd.stop() in (-signal.SIGTERM, 0)
     assert "Traceback" not in "\n".join(twistd.lines)

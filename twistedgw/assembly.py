@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from twistedgw.backends.bridges import make_bridge
 from twistedgw.backends.http import HttpUpstream
 from twistedgw.config.load import load
+from twistedgw.config.plugins.backend_grpc import BackendGrpcPlugin
 from twistedgw.errors import ConfigError, Problem
 from twistedgw.material import Contents, Material
 from twistedgw.reflecting import reflect_in_child
 from twistedgw.registry.build import Builder
 from twistedgw.schema.cache import SchemaCache
 from twistedgw.schema.descriptor_set import DescriptorSetSource
-from twistedgw.schema.protos import ProtoSource
+from twistedgw.schema.protos import ProtoSource, load_all
 from twistedgw.schema.reflection import ReflectionSource
 from twistedgw.schema.source import Origin, Source
 from twistedgw.web.listeners import Listening, check_listeners
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from twistedgw.backends.call import Bridge
     from twistedgw.config.model import Backend, Config
-    from twistedgw.config.plugins.backend_grpc import BackendGrpcPlugin
     from twistedgw.registry.snapshot import Snapshot
     from twistedgw.schema.schema import Schema
 
@@ -104,7 +104,8 @@ class Assembly:
         """
         contents = Contents()
         config = load(self.path, self._environ, texts)
-        return self._assemble(config, previous, Builder(self._schema, self._upstreams(contents)), contents, 0)
+        builder = Builder(self._schemas(config), self._upstreams(contents))
+        return self._assemble(config, previous, builder, contents, 0)
 
     def rebuild(self, material: Material, previous: Snapshot | None = None) -> Assembled:
         """Build the generation that another process has read. Blocks: runs in a worker.
@@ -157,8 +158,28 @@ class Assembly:
 
         return make
 
-    def _schema(self, plugin: BackendGrpcPlugin, backends: Mapping[str, Backend]) -> Schema:
-        return self._source(plugin, backends).load()
+    def _schemas(self, config: Config) -> Callable[[BackendGrpcPlugin, Mapping[str, Backend]], Schema]:
+        """Give what loads the types of a plugin; with the first, the `.proto` files of all are compiled together."""
+        compiled: dict[str, Schema | ConfigError] = {}
+
+        def schema(plugin: BackendGrpcPlugin, backends: Mapping[str, Backend]) -> Schema:
+            if plugin.proto and not compiled:
+                compiled.update(self._compiled(config))
+            outcome = compiled[plugin.name] if plugin.proto else self._source(plugin, backends).load()
+            if isinstance(outcome, ConfigError):
+                raise outcome
+            return outcome
+
+        return schema
+
+    def _compiled(self, config: Config) -> dict[str, Schema | ConfigError]:
+        sources = {
+            plugin.name: source
+            for plugin in config.plugins.values()
+            if isinstance(plugin, BackendGrpcPlugin)
+            and isinstance(source := self._source(plugin, config.backends), ProtoSource)
+        }
+        return dict(zip(sources, load_all(list(sources.values())), strict=True))
 
     def _source(self, plugin: BackendGrpcPlugin, backends: Mapping[str, Backend]) -> Source:
         origin = Origin(plugin.place, Path.cwd())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-__all__ = ["tune_garbage_collection"]
+__all__ = ["collect_codecs", "tune_garbage_collection"]
 
 _THRESHOLDS = (20_000, 20, 50)
 
@@ -18,3 +18,13 @@ def tune_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+
+
+def collect_codecs() -> None:
+    """Free the codecs and message classes that nothing uses any more. Reactor thread.
+
+    Compiled functions, message classes and descriptors know one another, so that only a collection frees them; all else
+    that a generation holds goes by itself. With the thresholds above, dozens of generations would pile up before there
+    is one. Everything stops meanwhile: 0.3 ms with a small configuration, 0.3 s where 10,000 routes have all been used.
+    """
+    gc.collect()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from twistedgw.assembly import Assembly
     from twistedgw.registry.snapshot import Snapshot
     from twistedgw.reload import Outcome, Reloaded
+    from twistedgw.web.listeners import Listeners
 
 __all__ = ["BackendState", "Companion", "Gateway", "WorkerState"]
 
@@ -70,6 +71,11 @@ class Gateway(Protocol):
 
     assembly: Assembly
     started: float
+
+    @property
+    def listeners(self) -> Listeners:
+        """The ports; those of a gateway that stops are closed."""
+        ...
 
     @property
     def snapshot(self) -> Snapshot:

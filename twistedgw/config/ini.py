@@ -92,7 +92,7 @@ def parse(text: str) -> tuple[list[RawSection], list[IniError]]:
     """
     parser = _Parser()
     parser.read_text(text)
-    return parser.found, parser.errors
+    return parser.take()
 
 
 class _Parser(configparser.RawConfigParser):
@@ -110,6 +110,11 @@ class _Parser(configparser.RawConfigParser):
         headers: Any = _Headers(self)
         self.SECTCRE = headers
 
+    @property
+    def converters(self) -> Any:
+        """None, since nobody asks for them: with them each section would be a circle of references."""
+        return {}
+
     def read_text(self, text: str) -> None:
         malformed: list[int] = []
         try:
@@ -121,6 +126,12 @@ class _Parser(configparser.RawConfigParser):
         for line in malformed:
             self._malformed(line)
         self.errors.sort(key=lambda error: error.line)
+
+    def take(self) -> tuple[list[RawSection], list[IniError]]:
+        """Give what was read. A parser is a circle of references, so it is left empty."""
+        found, errors = self.found, self.errors
+        vars(self).clear()
+        return found, errors
 
     def section_at(self, header: str) -> str:
         """Take note of a header on the current line and give the name to file its options under."""

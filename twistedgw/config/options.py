@@ -75,8 +75,8 @@ GATEWAY = Kind(
         Option(
             "request_timeout",
             DURATION_OR_ZERO,
-            "The deadline of a unary call where the API sets none, `0s` for none at all; a stream has one only if its API"
-            " or client sets it.",
+            "The deadline of a unary call where the API sets none, `0s` for none at all; a stream has one only if its"
+            " API or client sets it.",
             default="15s",
         ),
         Option(

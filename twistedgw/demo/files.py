@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import twistedgw
 
-__all__ = ["PORT_VARIABLE", "demo_config", "reserve_port"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PORT_VARIABLE", "STATE_VARIABLE", "demo_config", "demo_state", "reserve_port"]
 
 PORT_VARIABLE = "BOOKSTORE_PORT"
 """The environment variable by which the demo's configuration finds its backend."""
+
+STATE_VARIABLE = "BOOKSTORE_STATE"
+"""The environment variable by which the demo's configuration finds the folder that it may write to."""
 
 
 def demo_config() -> Path:
@@ -18,6 +27,31 @@ def demo_config() -> Path:
     package = Path(twistedgw.__file__).resolve().parent
     installed = package / "etc" / "grpcgw.ini"
     return installed if installed.exists() else package.parent / "etc" / "grpcgw.ini"
+
+
+def demo_state(environ: Mapping[str, str]) -> Path:
+    """Choose the folder for what is created in the demo; makes nothing, unless no fixed place will do.
+
+    It is below the user's state folder (XDG Base Directory Specification), or else below the folder for temporary
+    files: the installed package may be read-only, and is nobody's place for state.
+    """
+    home = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    folder = Path(home, "twistedgw", "demo")
+    if folder.is_absolute() and _is_writable(folder):
+        return folder
+    folder = Path(tempfile.gettempdir(), f"twistedgw-demo-{os.getuid()}")
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return folder
+    is_ours = folder.is_dir() and not folder.is_symlink() and status.st_uid == os.getuid()
+    return folder if is_ours else Path(tempfile.mkdtemp(prefix="twistedgw-demo-"))
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether a folder can be written to, or be made."""
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def reserve_port() -> socket.socket:

@@ -59,7 +59,7 @@ class Builder:
         worlds = self._worlds(config, previous, problems)
         bound, wrong = bind(config)
         problems += wrong
-        candidates = Candidates(config, bound, worlds)
+        candidates = Candidates(config, bound, worlds, previous.routes if previous else ())
         by_service = {name: candidates.of(service) for name, service in config.services.items()}
         problems += candidates.problems
         tables = _Tables(config, by_service)

@@ -65,11 +65,21 @@ class Worlds:
 class Candidates:
     """Collects the candidates of every published API, and what is wrong with them."""
 
-    def __init__(self, config: Config, bound: Bound, worlds: Worlds) -> None:
+    def __init__(self, config: Config, bound: Bound, worlds: Worlds, known: Iterable[Route] = ()) -> None:
+        """Collect nothing yet.
+
+        Args:
+            known: the routes of the generation before: their templates are not parsed again.
+        """
         self._config = config
         self._bound = bound
         self._worlds = worlds
-        self._parsed: dict[str, Template | TemplateError] = {}
+        self._parsed: dict[str, Template | TemplateError] = {
+            # A template with a prefix before it was not parsed as it stands.
+            route.template.text: route.template
+            for route in known
+            if route.template.text == route.rule.template
+        }
         self._checked: dict[tuple[HttpRule, MethodDescriptor], list[str]] = {}
         self.problems: list[Problem] = []
 

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from twistedgw.errors import Problem
@@ -65,7 +66,7 @@ class StoreError(Exception):
 
 
 class Store:
-    """The store of one ``state_dir``. One thread at a time, but for `read`; everything blocks.
+    """The store of one ``state_dir``. One thread at a time, but for `read` and `obstacle`; everything blocks.
 
     Nothing is made before the first write: a folder that is not there is an empty store.
     """
@@ -75,7 +76,9 @@ class Store:
         self.folder = folder
         self.file = folder / FILE
         self._lock: int | None = None
+        self._acquiring = threading.Lock()
         self._read: tuple[object, dict[str, Stored]] = (None, {})
+        self._checked: tuple[str, dict[str, Stored]] = ("", {})
 
     # -- one writer
 
@@ -85,9 +88,11 @@ class Store:
         Raises:
             StoreError: another gateway is that, or the folder cannot be written.
         """
-        if self._lock is not None or not self.folder.is_dir():
-            return
-        path = self.folder / _LOCK
+        with self._acquiring:
+            if self._lock is None and self.folder.is_dir():
+                self._lock = self._locked(self.folder / _LOCK)
+
+    def _locked(self, path: Path) -> int:
         try:
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -99,10 +104,10 @@ class Store:
             os.close(lock)
             whose = f" (process {owner})" if owner.isdigit() else ""
             raise StoreError(f"state_dir {self.folder} is in use by another gateway{whose}") from None
-        self._lock = lock
         with contextlib.suppress(OSError):
             os.ftruncate(lock, 0)
             os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+        return lock
 
     def release(self) -> None:
         """Let another gateway write here. Idempotent."""
@@ -125,6 +130,10 @@ class Store:
 
     def obstacle(self) -> str:
         """Tell why nothing can be written here; nothing where it can. Any thread."""
+        try:
+            self.acquire()
+        except StoreError as error:
+            return str(error)
         above = next(each for each in (self.folder, *self.folder.parents) if each.exists())
         if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
             return f"state_dir {self.folder} cannot be written"
@@ -145,7 +154,7 @@ class Store:
             return {}
         except OSError as error:
             raise StoreError(f"{self.file} cannot be read: {_reason(error)}") from None
-        signature = (status.st_ino, status.st_size, status.st_mtime_ns)
+        signature = _signature(status)
         if signature != known:
             sections = self._parse()
             self._read = (signature, sections)
@@ -185,6 +194,7 @@ class Store:
                 raise ValueError(f"[{name}] would be read back as something else")
         if errors or len(found) != len(wanted):
             raise ValueError("the sections would be read back as something else")
+        self._checked = (text, found)
         return text
 
     def commit(self, text: str) -> bytes | None:
@@ -200,6 +210,8 @@ class Store:
         try:
             before = read_file(self.file, MAX_SIZE * 2)
             replace_file(self.file, text.encode("utf-8"))
+            if self._checked[0] == text:  # so that nobody needs to parse it again
+                self._read = (_signature(os.stat(self.file)), self._checked[1])
         except OSError as error:
             raise StoreError(f"{self.file} cannot be written: {_reason(error)}") from None
         return before
@@ -335,6 +347,10 @@ class Store:
             if name.startswith(NEW):
                 with contextlib.suppress(OSError):
                     remove_tree(folder / name)
+
+
+def _signature(status: os.stat_result) -> object:
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _unneeded(versions: list[int], current: int, kept: int) -> list[int]:

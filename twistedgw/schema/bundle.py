@@ -23,7 +23,7 @@ _DEPTH_IN_CLOUD = ("google/cloud/*.proto", "google/cloud/location/*.proto")
 def read(name: str) -> bytes | None:
     """Give the text of the bundled file that is imported as `name`; None where the bundle has no such file."""
     path = _files().get(name)
-    return None if path is None else path.read_bytes()
+    return None if path is None else _content(path)
 
 
 @functools.cache
@@ -35,6 +35,11 @@ def imports_of(name: str) -> tuple[Import, ...]:
 def names() -> tuple[str, ...]:
     """Give the import names of all bundled files, sorted."""
     return tuple(sorted(_files()))
+
+
+@functools.cache
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 @functools.cache

@@ -1,50 +1,43 @@
 """`.proto` files into descriptors, by protoc in a child process.
 
-The child sees a private temporary folder that holds copies of the files of this compilation and nothing else, has
-limits of time, memory and output, and is killed with its whole process group when it is over one of them. Everything
-here blocks, and belongs into a worker thread; no signal handler and no reactor is touched.
+Everything here blocks, and belongs into a worker thread; no signal handler and no reactor of this process is touched.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import importlib.util
 import itertools
 import os
-import selectors
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
-import time
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
 from twistedgw.errors import Problem
-from twistedgw.schema import protoc_child, protoc_errors
+from twistedgw.schema import protoc_errors
+from twistedgw.schema.protoc_runs import Ended, Limits, Runs
 from twistedgw.schema.reading import UnreadableError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from twistedgw.schema.files import ProtoFile
 
-__all__ = ["Compiled", "Compiler"]
+__all__ = ["Compiled", "Compiler", "Task"]
 
 MAX_ERROR_TEXT = 1_048_576
-"""The most bytes of protoc's complaints that are read; a child that says more is stopped."""
+"""The most bytes of protoc's complaints that are read; a run that says more is stopped."""
 
 MAX_RESULT_SIZE = 256 * 1_048_576
 """The most bytes of descriptors that a compilation may give."""
 
-_KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT")
-_RESULT = "result.binpb"
-_ARGUMENTS = ("--proto_path=.", "--include_imports", "--include_source_info", f"--descriptor_set_out=../{_RESULT}")
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +49,43 @@ class Compiled:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
-    """How a child ended: its exit code (negative for a signal), what it wrote, and why it was stopped if it was."""
+class Task:
+    """One compilation, in a world of its own.
 
-    code: int
-    text: str
-    stopped: str = ""
-    hint: str = ""
+    Attributes:
+        files: all that may be imported, by import name.
+        roots: the import names of those that are wanted, at least one.
+        given: the names of files that need no compiling.
+        given_set: these as a serialized ``FileDescriptorSet``; empty for none.
+    """
+
+    files: Mapping[str, ProtoFile]
+    roots: Sequence[str]
+    given: Collection[str] = ()
+    given_set: bytes = b""
+
+    @property
+    def root(self) -> str:
+        """A name that no file has."""
+        return next(name for name in map("root{}.proto".format, itertools.count()) if name not in self.files)
+
+    @property
+    def first(self) -> str:
+        """The path, as a person would write it, of what is blamed where no file is named."""
+        file = self.files.get(self.roots[0]) if self.roots else None
+        return file.shown if file else ""
+
+    def texts(self) -> dict[str, bytes]:
+        """Give all that is to be compiled, by import name."""
+        texts = {file.name: file.data for file in self.files.values() if file.name not in self.given}
+        return {self.root: _root_text(self.roots), **texts}
 
 
 class Compiler:
     """Runs protoc; safe from several threads at once.
 
     Attributes:
-        runs: how many child processes were started so far.
+        runs: how many child processes were started so far. One does many compilations, each in a process that it forks.
     """
 
     def __init__(
@@ -82,13 +98,12 @@ class Compiler:
         """Remember the limits; starts nothing.
 
         Args:
-            time_limit: seconds that one child may run.
-            memory_limit: bytes of address space that one child may have.
+            time_limit: seconds that one compilation may take.
+            memory_limit: bytes of address space that one may have.
             command: what to run in place of grpcio-tools' protoc; protoc's arguments are appended.
         """
         self.runs = 0
-        self._time_limit = time_limit
-        self._memory_limit = memory_limit
+        self._limits = Limits(memory_limit, time_limit, MAX_RESULT_SIZE, MAX_ERROR_TEXT)
         self._command = None if command is None else tuple(command)
         self._lock = threading.Lock()
 
@@ -114,108 +129,80 @@ class Compiler:
         Returns:
             The roots and their imports, dependencies first, with source info; or every problem there is.
         """
-        shown = {file.name: file.shown for file in files.values()}
-        first = shown.get(roots[0], "") if roots else ""
-        command = self._command or _default_command(self._memory_limit, self._time_limit)
-        if not command:
-            message = "the protoc of grpcio-tools cannot be started"
-            return _failed(first, message, "is grpcio-tools installed for this Python?")
-        try:
-            with tempfile.TemporaryDirectory(prefix="twistedgw-", ignore_cleanup_errors=True) as folder:
-                return self._compile_in(folder, command, files, roots, shown)
-        except OSError as error:
-            message = f"the .proto compiler cannot be run: {error.strerror or type(error).__name__}"
-            return _failed(first, message, "is there a writable temporary folder?")
+        [(_, compiled)] = self.compile_all([(None, Task(files, roots))])
+        return compiled
 
-    def _compile_in(
-        self,
-        folder: str,
-        command: Sequence[str],
-        files: Mapping[str, ProtoFile],
-        roots: Sequence[str],
-        shown: Mapping[str, str],
-    ) -> Compiled:
-        source = os.path.join(folder, "source")
-        os.mkdir(source, 0o700)
-        root = _root_name(files)
-        texts = {root: _root_text(roots), **{file.name: file.data for file in files.values()}}
-        for name, data in texts.items():
-            path = os.path.join(os.fsencode(source), name.encode())  # protoc reads names as UTF-8, whatever the locale
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "xb") as file:
-                file.write(data)
-        ended = self._run([*command, *_ARGUMENTS, root], source)
-        problems = [problem for problem in protoc_errors.parse(ended.text, {**shown, root: ""}) if problem.file]
-        first = shown[roots[0]]
-        if ended.stopped:
-            return Compiled(None, (*problems, _problem(first, ended.stopped, ended.hint)))
-        if problems:
-            return Compiled(None, tuple(problems))
-        file_set = _result(os.path.join(folder, _RESULT), root) if ended.code == 0 else None
-        if file_set is not None:
-            return Compiled(file_set)
-        return _failed(first, *_why(ended))
+    def compile_all(self, tasks: Iterable[tuple[Key, Task]]) -> Iterator[tuple[Key, Compiled]]:
+        """Do many compilations, as many at once as there are processors; none knows of another.
 
-    def _run(self, command: Sequence[str], folder: str) -> _Ended:
+        Blocks: runs in a worker.
+
+        Args:
+            tasks: taken as their turn comes, so that thousands need not be in memory together.
+
+        Returns:
+            For each what came of it, as `compile` gives it, in the order in which they end.
+        """
+        waiting: dict[str, tuple[Key, Task]] = {}
+        with ExitStack() as stack:
+            runs: Runs | None = None
+            for key, task in tasks:
+                while runs is not None and runs.full and not runs.lost:
+                    yield self._next(runs, waiting)
+                try:
+                    if runs is None or runs.lost:
+                        while runs is not None and runs.busy:
+                            yield self._next(runs, waiting)
+                        runs = stack.enter_context(self._start())
+                    waiting[runs.begin(task.texts(), task.root, task.given_set)] = (key, task)
+                except _MissingError:
+                    message = "the protoc of grpcio-tools cannot be started"
+                    yield key, _failed(task.first, message, "is grpcio-tools installed for this Python?")
+                except OSError as error:
+                    message = f"the .proto compiler cannot be run: {error.strerror or type(error).__name__}"
+                    yield key, _failed(task.first, message, "is there a writable temporary folder?")
+            while runs is not None and runs.busy:
+                yield self._next(runs, waiting)
+
+    def _start(self) -> Runs:
+        site = _site() if self._command is None else "-"
+        if not site:
+            raise _MissingError
         with self._lock:
             self.runs += 1
-        environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-        child = subprocess.Popen(  # noqa: S603 - a fixed program, no shell
-            command,
-            cwd=folder,
-            env={**environment, "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        with child:
-            try:
-                return self._watch(child)
-            finally:
-                # Nobody has waited for the child yet if it is still there, so its number cannot be another's.
-                if child.returncode is None:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.killpg(child.pid, signal.SIGKILL)
+        return Runs(site, self._limits, self._command or ())
 
-    def _watch(self, child: subprocess.Popen[bytes]) -> _Ended:
-        """Read what the child says until it ends, is too slow or says too much."""
-        deadline = time.monotonic() + self._time_limit
-        text = bytearray()
-        assert child.stderr is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(child.stderr, selectors.EVENT_READ)
-            while selector.select(max(deadline - time.monotonic(), 0)):
-                chunk = os.read(child.stderr.fileno(), 65536)
-                text += chunk
-                if len(text) > MAX_ERROR_TEXT:
-                    return _Ended(0, _decoded(text, whole=False), "more errors than can be shown", "")
-                if not chunk:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        code = child.wait(max(deadline - time.monotonic(), 0))
-                        return _Ended(code, _decoded(text))
-                    break
-        stopped = f"the .proto compiler did not finish within {self._time_limit:g} seconds and was stopped"
-        return _Ended(0, _decoded(text, whole=False), stopped, "one of the files is too complicated")
+    def _next(self, runs: Runs, waiting: dict[str, tuple[Key, Task]]) -> tuple[Key, Compiled]:
+        number, ended = runs.wait()
+        key, task = waiting.pop(number)
+        return key, self._compiled(task, ended)
+
+    def _compiled(self, task: Task, ended: Ended) -> Compiled:
+        shown = {file.name: file.shown for file in task.files.values()}
+        problems = [problem for problem in protoc_errors.parse(ended.text, {**shown, task.root: ""}) if problem.file]
+        if ended.how == "loud":
+            return Compiled(None, (*problems, _problem(task.first, "more errors than can be shown", "")))
+        if ended.how == "slow":
+            seconds = f"{self._limits.seconds:g} seconds"
+            message = f"the .proto compiler did not finish within {seconds} and was stopped"
+            return Compiled(None, (*problems, _problem(task.first, message, "one of the files is too complicated")))
+        if problems:
+            return Compiled(None, tuple(problems))
+        file_set = _result(ended.result, task.root) if ended.code == 0 and ended.how == "ended" else None
+        if file_set is not None:
+            return Compiled(file_set)
+        return _failed(task.first, *_why(ended))
 
 
-def _decoded(text: bytearray, *, whole: bool = True) -> str:
-    if not whole:
-        text = text[: text.rfind(b"\n") + 1]
-    return text.decode("utf-8", "replace")
+class _MissingError(Exception):
+    """There is no protoc."""
 
 
-def _default_command(memory_limit: int, time_limit: float) -> tuple[str, ...]:
+def _site() -> str:
     spec = importlib.util.find_spec("grpc_tools")
     if spec is None or not spec.submodule_search_locations or not sys.executable:
-        return ()
-    site = os.path.dirname(os.path.abspath(next(iter(spec.submodule_search_locations))))
-    limits = (str(memory_limit), str(int(time_limit) + 1), str(MAX_RESULT_SIZE))
-    return (sys.executable, "-I", "-S", os.path.abspath(protoc_child.__file__), site, *limits)
-
-
-def _root_name(files: Mapping[str, ProtoFile]) -> str:
-    return next(name for name in map("root{}.proto".format, itertools.count()) if name not in files)
+        return ""
+    return os.path.dirname(os.path.abspath(next(iter(spec.submodule_search_locations))))
 
 
 def _root_text(roots: Sequence[str]) -> bytes:
@@ -237,7 +224,7 @@ def _result(path: str, root: str) -> FileDescriptorSet | None:
     return file_set
 
 
-def _why(ended: _Ended) -> tuple[str, str]:
+def _why(ended: Ended) -> tuple[str, str]:
     if ended.code < 0:
         try:
             name = signal.Signals(-ended.code).name

@@ -73,13 +73,16 @@ class Cursor:
 
 def imports(data: bytes) -> Iterator[Import]:
     """Find the import statements of a `.proto` text, in order; never raises, and takes linear time."""
-    if b"import" not in data:
+    last = data.rfind(b"import")
+    if last < 0:
         return
     cursor = Cursor(data)
     depth = 0
     statement: list[tuple[bytes, int, bool]] = []  # the tokens of a statement that may still be an import
     fresh = True  # at the start of a top-level statement
     for match in _TOKEN.finditer(data, 3 if data.startswith(b"\xef\xbb\xbf") else 0):
+        if match.start() > last and not statement:
+            return  # there is no further one, and most of a file comes after its imports
         kind, token = match.lastgroup, match.group()
         if kind == "comment":
             continue

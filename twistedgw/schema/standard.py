@@ -6,11 +6,12 @@ Used to complete descriptor sets that were made without their imports, and to gi
 
 from __future__ import annotations
 
+import functools
 import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from twistedgw.errors import ConfigError
 from twistedgw.schema import bundle
@@ -20,7 +21,7 @@ from twistedgw.schema.files import ProtoFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EXTRAS", "standard_files"]
+__all__ = ["EXTRAS", "standard_files", "standard_set"]
 
 EXTRAS = (
     "google/rpc/status.proto",
@@ -47,6 +48,18 @@ def standard_files() -> Mapping[str, FileDescriptorProto]:
         if not _files:
             _files = MappingProxyType(_compile())
         return _files
+
+
+@functools.lru_cache(64)
+def standard_set(names: frozenset[str]) -> bytes:
+    """Give the descriptors of some bundled files as a serialized ``FileDescriptorSet``.
+
+    Raises:
+        ConfigError: as `standard_files` does.
+        KeyError: one is not in the bundle.
+    """
+    files = standard_files()
+    return FileDescriptorSet(file=[files[name] for name in sorted(names)]).SerializeToString()
 
 
 def _compile() -> dict[str, FileDescriptorProto]:

@@ -260,20 +260,25 @@ class _Parser:
         written = _LITERAL.match(self.text, self.at)
         if written is None:
             self.fail(expected)
-        for index, char in enumerate(written[0], self.at):
-            if char == " " or not char.isprintable():
-                raise TemplateError(f"expected {expected}, found {char!r} (percent-encode it)", index + 1)
-        malformed = _MALFORMED_ESCAPE.search(written[0])
+        text = written[0]
+        if " " in text or not text.isprintable():
+            index, char = next(each for each in enumerate(text, self.at) if each[1] == " " or not each[1].isprintable())
+            raise TemplateError(f"expected {expected}, found {char!r} (percent-encode it)", index + 1)
+        if "%" in text:
+            text = self.unescaped(text)
+        self.at = written.end()
+        return text
+
+    def unescaped(self, text: str) -> str:
+        malformed = _MALFORMED_ESCAPE.search(text)
         if malformed:
-            found = written[0][malformed.start() :][:3]
+            found = text[malformed.start() :][:3]
             message = f"expected two hexadecimal digits after '%', found {found!r}"
             raise TemplateError(message, self.at + malformed.start() + 1)
         try:
-            text = decode(written[0].encode())
+            return decode(text.encode())
         except MalformedPath:
             raise TemplateError("the escapes of this literal are not valid UTF-8 once decoded", self.at + 1) from None
-        self.at = written.end()
-        return text
 
     def take(self, token: str) -> bool:
         if not self.text.startswith(token, self.at):

@@ -29,6 +29,7 @@ def _run(reactor: Any, number: int, count: int) -> None:
     from twisted.internet.protocol import Factory
     from twisted.logger import globalLogBeginner
 
+    from twistedgw.garbage import tune_garbage_collection
     from twistedgw.workers.child import Child
     from twistedgw.workers.commands import CONNECTION_FD
     from twistedgw.workers.logs import Shipper
@@ -40,4 +41,5 @@ def _run(reactor: Any, number: int, count: int) -> None:
         CONNECTION_FD, socket.AF_UNIX, Factory.forProtocol(lambda: Child(reactor, shipper, number, count))
     )
     os.close(CONNECTION_FD)  # the transport has a duplicate
+    tune_garbage_collection()
     reactor.run(installSignalHandlers=False)

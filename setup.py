@@ -65,7 +65,7 @@ setup(
     packages=[*find_packages(include=["twistedgw", "twistedgw.*"]), "twisted.plugins"],
     package_data={
         "twistedgw": ["py.typed"],
-        "twistedgw.admin": ["*.proto", "*.ini", "console/*", "console/*/*"],
+        "twistedgw.admin": ["*.proto", "*.ini", "console/**/*"],
     },
     cmdclass={"build_py": BuildWithDemo},
     install_requires=[

@@ -70,8 +70,11 @@ def test_contents(wheel: Path) -> None:
     assert {name for name in names if name.startswith("twisted/")} == {"twisted/plugins/grpcgw_plugin.py"}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "twistedgw").rglob("*.py")}
     assert modules <= names
-    demo = {f"twistedgw/etc/{path.relative_to(ROOT / 'etc')}" for path in (ROOT / "etc").rglob("*") if path.is_file()}
-    assert demo <= names
+    files = [path.relative_to(ROOT) for path in (ROOT / "etc").rglob("*") if path.is_file()]
+    assert {f"twistedgw/{path}" for path in files if path.parts[1] != "var"} <= names
+    assert not any(name.startswith("twistedgw/etc/var") for name in names)
+    console = [path.relative_to(ROOT) for path in (ROOT / "twistedgw/admin/console").rglob("*") if path.is_file()]
+    assert {str(path) for path in console} <= names
     assert "twistedgw/py.typed" in names
     assert {name.split("/")[0] for name in names} == {"twisted", "twistedgw", wheel_info(wheel)}
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -1,6 +1,7 @@
 """What has been compiled is not compiled again, and what nobody uses is let go."""
 
 import gc
+import importlib.metadata
 import weakref
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from twistedgw.errors import ConfigError
-from twistedgw.schema import compile as compile_module
+from twistedgw.schema import protoc_runs
 from twistedgw.schema.cache import SchemaCache
 from twistedgw.schema.protos import ProtoSource
 from twistedgw.schema.schema import Schema
@@ -20,13 +21,13 @@ class Children:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        start = compile_module.subprocess.Popen
+        start = protoc_runs.subprocess.Popen
 
         def counted(*arguments: object, **options: object) -> object:
             self.count += 1
             return start(*arguments, **options)
 
-        monkeypatch.setattr(compile_module.subprocess, "Popen", counted)
+        monkeypatch.setattr(protoc_runs.subprocess, "Popen", counted)
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_another_compiler_compiles_anew(tmp_path: Path, children: Children, monk
     (tmp_path / "a.proto").write_text('syntax = "proto3";')
     cache = SchemaCache()
     first = source(tmp_path, cache).load()
-    monkeypatch.setattr(compile_module.importlib.metadata, "version", lambda name: "9.9")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9")
     assert source(tmp_path, cache).load() is first  # the outcome is the same
     assert children.count == 2
 

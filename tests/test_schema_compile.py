@@ -215,13 +215,14 @@ def test_the_child_has_its_limits_and_sees_only_its_own_files(tmp_path: Path) ->
     (tmp_path / "other.proto").write_text("")
     command = script(tmp_path, f"find . -type f > {tmp_path}/seen; env > {tmp_path}/env; exit 1")
     report(tmp_path, "a.proto", compiler=Compiler(command=command))
-    assert sorted((tmp_path / "seen").read_text().split()) == ["./a.proto", "./google/rpc/code.proto", "./root0.proto"]
+    assert sorted((tmp_path / "seen").read_text().split()) == ["./a.proto", "./root0.proto"]
     names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert names <= {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "LC_ALL", "PWD", "SHLVL", "OLDPWD", "_"}
 
 
 def test_the_memory_limit_holds(tmp_path: Path) -> None:
-    (tmp_path / "a.proto").write_text('syntax = "proto3";')
+    messages = "".join(f"message M{n:05} {{ M{n:05} x = 1; }}" for n in range(20_000))
+    (tmp_path / "a.proto").write_text(f'syntax = "proto3";{messages}')
     [line] = report(tmp_path, "a.proto", compiler=Compiler(memory_limit=1024**2))
     assert line.startswith("a.proto: the .proto compiler ")
 

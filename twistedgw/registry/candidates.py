@@ -107,7 +107,7 @@ class Candidates:
         if plugin is None:
             yield from self._unbound(origin, environment, api)
         elif isinstance(plugin, BackendGrpcPlugin) and plugin.name in self._worlds.schemas:
-            yield from _Bound(self, origin, environment, api, plugin, upstream).candidates()
+            yield from _Bound(self, origin, environment, api, plugin, upstream, self.stages(origin)).candidates()
 
     # -- documentation
 
@@ -229,6 +229,7 @@ class _Bound:
     api: Api
     plugin: BackendGrpcPlugin
     upstream: Any
+    stages: Stages
 
     def candidates(self) -> Iterator[Candidate]:
         methods = self._methods()
@@ -311,7 +312,7 @@ class _Bound:
             self.upstream,
             self.api,
             origin=self.origin,
-            stages=self.all.stages(self.origin),
+            stages=self.stages,
             rule=rule,
             template=template,
             written=written,

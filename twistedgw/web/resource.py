@@ -335,6 +335,7 @@ class Exchange:
         if generation is None:
             return
         generation.release()
+        self.request.exchange = None  # or both would wait for a collection of garbage
         seconds = time.monotonic() - self._started
         received = len(self.request.body) if outcome is None else outcome.received
         self._metrics.observe(self.route, status, code, seconds, received, size)

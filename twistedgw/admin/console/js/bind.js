@@ -1,6 +1,6 @@
 // The Bind API dialog: service, environment, APIs with what is bound there already. OK makes it effective at once.
 
-import { listAll, post, segments } from "./api.js";
+import { get, listAll, post, segments } from "./api.js";
 import { openDialog } from "./dialog.js";
 import { button, fill, h, whileBusy } from "./dom.js";
 import { checkbox, field, select, showError } from "./form.js";
@@ -15,13 +15,20 @@ const MANY = 8;
 /** Opens the dialog for a plugin; `then` is called when something was changed. `at` chooses service and environment. */
 export async function bindDialog(plugin, then, at = {}) {
   let services;
+  let rows;
   try {
-    services = await listAll("/services", "services");
+    [services, rows] = await Promise.all([listAll("/services", "services"), get(`/${segments(plugin.name)}/bindableApis`, { page_size: 200 })]);
   } catch (error) {
     warn(error);
     return;
   }
-  new BindDialog(plugin, services, then, at);
+  new BindDialog(plugin, services, then, at.service ? at : likely(rows.apis ?? []));
+}
+
+/** Gives the first place where there is something to bind it to. */
+function likely(rows) {
+  const free = rows.filter((row) => !row.obstacle && !row.otherPlugin);
+  return free.find((row) => !row.bound && row.published) ?? free[0] ?? {};
 }
 
 class BindDialog {
@@ -96,7 +103,7 @@ class BindDialog {
     const finder = this.rows.length > MANY && h("input.input", { type: "search", placeholder: "Find APIs", "aria-label": "Find APIs", on: { input: (event) => this.filter(event.target.value) } });
     this.picks = this.rows.map((row) => this.pick(row));
     const offline = !this.rows[0].published && notice("", `${this.environment.value} is offline: what is bound there takes effect when it is published.`);
-    fill(this.list, h("div.stack", offline, finder, h("div.picks", h("label.pick", this.all.input, h("span", h("span.strong", "All APIs"), h("span.hint", "those to come included"))), this.picks)));
+    fill(this.list, h("div.stack", offline, finder, h("div.picks", h("label.pick", { class: this.all.input.disabled ? "off" : "" }, this.all.input, h("span", h("span.strong", "All APIs"), h("span.hint", "those to come included"))), this.picks)));
     this.say();
   }
 

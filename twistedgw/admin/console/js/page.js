@@ -58,7 +58,9 @@ export const dotted = (name) => h("span", name.split(/(?<=[./])/).flatMap((part,
 export function originBadge(origin) {
   if (!origin?.readOnly) return null;
   const at = origin.line ? `${origin.file}:${origin.line}` : origin.file;
-  return h("span.badge", { title: `Declared in ${at}, and changed there` }, icon("lock"), at);
+  const parts = at.split("/");
+  const text = at.length > 40 && parts.length > 3 ? `…/${parts.slice(-2).join("/")}` : at;
+  return h("span.badge", { title: `Declared in ${at}, and changed there` }, icon("lock"), text);
 }
 
 /** Whether an object can be changed here. */

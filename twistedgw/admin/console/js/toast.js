@@ -3,7 +3,7 @@
 import { h, icon } from "./dom.js";
 import { sentence } from "./dialog.js";
 
-const MOST = 3;
+const MOST = 1;
 
 /** Says that something was done. */
 export const say = (text) => show("said", text, "check", 5000);

@@ -20,7 +20,7 @@ export function serviceTree(services, { plugin = "", open = true } = {}) {
 function methodRow(method, plugin) {
   const name = method.rpc.split("/")[1];
   return h("div.method",
-    h("div.method-head", h("h3", name), streaming(method), method.deprecated && h("span.badge.warn", "deprecated"),
+    h("div.method-head", h("h2", name), streaming(method), method.deprecated && h("span.badge.warn", "deprecated"),
       plugin && h("a.op", { href: href("/try", { plugin, rpc: method.rpc }), "aria-label": `Try ${name}` }, "Try it")),
     method.comment && h("p.soft.small", method.comment),
     h("div.signature", typeLink(method.requestType, plugin), " → ", typeLink(method.responseType, plugin), plugin && method.file ? [" · ", placeLink(plugin, method)] : null),
@@ -64,12 +64,13 @@ function fieldTable(message, plugin) {
       h("td.num.soft", { data: { label: "Number" } }, String(field.number)),
       h("td", { data: { label: "Name" } }, h("div", h("span.mono.strong", field.name), field.jsonName !== camel(field.name) && h("span.sub", `JSON: ${field.jsonName}`))),
       h("td.mono", { data: { label: "Type" } }, h("div", fieldType(field, plugin))),
-      h("td.small", { data: { label: "Meaning" } }, h("div", field.comment, " ", fieldBadges(field)))))));
+      h("td.small", { data: { label: "Meaning" } }, h("div", field.comment, fieldBadges(field)))))));
 }
 
 function fieldBadges(field) {
   const words = [field.required && "required", field.oneof && `one of ${field.oneof}`, ...(field.behaviors ?? []).filter((each) => each !== "REQUIRED").map((each) => each.toLowerCase().replaceAll("_", " "))];
-  return h("span.row", words.filter(Boolean).map((word) => h("span.badge", word)), field.deprecated && h("span.badge.warn", "deprecated"));
+  const badges = [...words.filter(Boolean).map((word) => h("span.badge", word)), ...(field.deprecated ? [h("span.badge.warn", "deprecated")] : [])];
+  return badges.length ? h("span.row", badges) : null;
 }
 
 function fieldType(field, plugin) {

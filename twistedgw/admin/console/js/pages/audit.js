@@ -24,7 +24,7 @@ export default async function audit({ query, signal }) {
       { title: "Who", cell: (it) => h("span.break", it.actor || "–") },
       { title: "What", cell: (it) => [h("span.strong", words(it.method)), h("span.sub.mono", it.resource)] },
       { title: "Result", cell: (it) => (it.result === "ok" || !it.result ? h("span.badge.good", "done") : h("span.badge.bad", it.result.toLowerCase().replaceAll("_", " "))) },
-      { title: "Changes", cell: (it) => [it.message && h("span.small.break", it.message), (it.changes ?? []).slice(0, 6).map((line) => h("div.small.mono.break", line)), (it.changes?.length ?? 0) > 6 && h("span.sub", `and ${it.changes.length - 6} more`), it.generation && h("span.sub", `generation ${it.generation}`)] },
+      { title: "Changes", plain: true, cell: (it) => [it.message && h("span.small.break", it.message), (it.changes ?? []).slice(0, 6).map((line) => h("div.small.mono.break", line)), (it.changes?.length ?? 0) > 6 && h("span.sub", `and ${it.changes.length - 6} more`), it.generation && h("span.sub", `generation ${it.generation}`)] },
     ],
   }));
   await show(query.q ?? "");

@@ -34,6 +34,8 @@ FLAGS = [
 ]
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
 
+VIEWPORT = {"width": 1280, "height": 860}
+
 SHOTS = "TWISTEDGW_SHOTS"
 """The variable that names the folder where screenshots are put."""
 
@@ -51,7 +53,7 @@ class Window:
         self.token = token
         self.shots = shots
         self.complaints: list[str] = []
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         page.on("request", self._request)
@@ -73,7 +75,8 @@ class Window:
     def open(self, path: str) -> None:
         """Go to a page, and wait until it is there."""
         self.page.evaluate(
-            "path => { if (location.hash !== `#${path}`) document.querySelector('h1')?.remove(); location.hash = path; }", path
+            "path => { if (location.hash !== `#${path}`) document.querySelector('h1')?.remove(); location.hash = path; }",
+            path,
         )
         self.page.locator("h1").wait_for()
 
@@ -124,7 +127,6 @@ class ConsoleCase(AdminCase):
     """`look(run)` runs a function of a `Window` in a thread, while the gateway serves in this one."""
 
     timeout = 120
-    viewport = {"width": 1280, "height": 860}
 
     def setUp(self) -> None:
         super().setUp()
@@ -153,15 +155,16 @@ class ConsoleCase(AdminCase):
 
     @contextmanager
     def window(self, browser: Any, **context: Any) -> Iterator[Window]:
-        made = browser.new_context(**{"viewport": self.viewport, "reduced_motion": "reduce", **context})
+        made = browser.new_context(**{"viewport": VIEWPORT, "reduced_motion": "reduce", **context})
         origin = f"http://127.0.0.1:{self.site.port}"
         window = Window(made.new_page(), origin, self.site.token, self.shots)
         try:
             yield window
             assert window.complaints == [], window.complaints
-        except Exception:
+        except Exception as error:
             window.shot("failed")
-            print("complaints:", window.complaints)
+            if window.complaints:
+                raise AssertionError(window.complaints) from error
             raise
         finally:
             made.close()

@@ -72,6 +72,9 @@ class _Assembly(Protocol):
     @property
     def cache(self) -> SchemaCache: ...
 
+    @property
+    def bridge(self) -> object: ...
+
     def load(self, previous: Snapshot | None = None, texts: Mapping[Path, str] = ...) -> _Reading: ...
 
 

@@ -55,6 +55,7 @@ class GatewayMethods:
         history = list(gateway.history)
         message = await self._core.read(lambda view: self._status(view, metrics))
         message.state = "serving" if gateway.ready else "draining"
+        message.bridge = type(gateway.assembly.bridge).__name__.removesuffix("Bridge").lower()
         message.start_time.FromMicroseconds(round(gateway.started * 1_000_000))
         message.in_flight = sum(worker.in_flight for worker in workers)
         message.workers.extend(self._worker(each) for each in workers)

@@ -108,8 +108,9 @@ class SourceInput {
     if (this.mode === "files") parts.push(this.dropZone(), this.faults);
     if (this.kept && !this.raw && !this.files.length) parts.push(h("p.soft.small", "A descriptor set is in use. Give files to put something else in its place."));
     if (this.raw) parts.push(this.rawRow());
-    if (this.files.length) parts.push(this.fileList(), this.fileEditor());
+    if (this.files.length) parts.push(this.fileList());
     if (this.raw || this.files.length > 1 || this.files.some((file) => file.path.includes("/"))) parts.push(this.rootField.node);
+    if (this.files.length) parts.push(this.fileEditor());
     fill(this.area, parts);
   }
 

@@ -89,7 +89,8 @@ class CreatePage {
   }
 
   judge(error) {
-    const located = error.problems?.length ? error.problems : (error.fields ?? []).map(({ description }) => ({ message: description }));
+    const given = (error.problems ?? []).map((each) => (each.section?.startsWith("plugin:draft-") ? { ...each, section: "", option: "" } : each));
+    const located = given.length ? given : (error.fields ?? []).map(({ description }) => ({ message: description }));
     this.outcome.problems(this.source.mark(located), error.message);
   }
 

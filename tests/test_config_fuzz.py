@@ -20,9 +20,7 @@ NAMES = st.sampled_from(["s", "b", "h", "p", "s/a", "s/test", "x", "a b", "", ".
 HEADERS = st.builds("[{}:{}]".format, st.sampled_from(list(KINDS)), NAMES) | st.sampled_from(
     ["[gateway]", "[admin]", "[]", "[x", "  [service:s]", "[DEFAULT]"]
 )
-OPTIONS = st.sampled_from(
-    [*sorted({option.name for kind in KINDS.values() for option in kind.every}), "zz", "", "A B"]
-)
+OPTIONS = st.sampled_from([*sorted({option.name for kind in KINDS.values() for option in kind.every}), "zz", "", "A B"])
 SPELLED = (
     "b h p s test grpc https http://h/ a:1 [::1]:1 yes 15s 4MiB * a.B/* a.B/C /v1/{x=a/*}:v GET body gw.ini . .. / "
     "/dev/null ${E} ${ ${X:-1} auto a*[ ~ ,"

@@ -96,7 +96,9 @@ def test_bodies_as_they_are(encoding: str | None) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", " GZip "])
 def test_gzip_bodies(encoding: str) -> None:
     assert decode_body(gzip_module.compress(b"abc", mtime=0), encoding, 3) == b"abc"
-    assert decode_body(gzip_module.compress(b"ab", mtime=0) + gzip_module.compress(b"c", mtime=0), encoding, 3) == b"abc"
+    assert (
+        decode_body(gzip_module.compress(b"ab", mtime=0) + gzip_module.compress(b"c", mtime=0), encoding, 3) == b"abc"
+    )
     assert decode_body(b"", encoding, 3) == b""
 
 
@@ -128,7 +130,11 @@ def test_what_is_no_gzip(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [gzip_module.compress(b"abcd", mtime=0), gzip_module.compress(b"ab", mtime=0) * 2, gzip_module.compress(b"x" * 10_000_000, mtime=0)],
+    [
+        gzip_module.compress(b"abcd", mtime=0),
+        gzip_module.compress(b"ab", mtime=0) * 2,
+        gzip_module.compress(b"x" * 10_000_000, mtime=0),
+    ],
 )
 def test_the_limit_counts_decoded_bytes(body: bytes) -> None:
     with pytest.raises(GatewayError) as caught:

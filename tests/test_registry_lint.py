@@ -138,8 +138,10 @@ def test_path_and_body_side_by_side(tmp_path: Path, rule: str) -> None:
 
 def test_bidi_method(tmp_path: Path) -> None:
     assert of_rule(tmp_path, 'post: "/x" body: "*"', ("stream ", "stream ")) == [
-        "POST /x: the method streams both ways, and most HTTP clients send all they have before they read the answer;"
-        " WebSocket clients need not (AIP-127)"
+        (
+            "POST /x: the method streams both ways, and most HTTP clients send all they have before they read the answer;"
+            " WebSocket clients need not (AIP-127)"
+        )
     ]
 
 

@@ -1,6 +1,6 @@
 """The bridge for Twisted's asyncio reactor: calls that end in the reactor's own event loop, and no thread for each.
 
-They are made by an `EventChannel` where grpcio has what that needs, and by ``grpc.aio`` otherwise.
+Unary calls are made by ``grpc.aio``, streams by an `EventChannel` where grpcio has what that needs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from twistedgw.backends.call import Result
 from twistedgw.backends.channel import blocking_state, open_aio, open_blocking
 from twistedgw.backends.event_channel import EventChannel, supported
 from twistedgw.backends.event_stream import EventStream
-from twistedgw.backends.event_unary import EventFlight
 from twistedgw.backends.failures import CallError, ConnectError, call_error, status_error
 from twistedgw.backends.flight import Flight
 from twistedgw.backends.metadata import sendable
@@ -71,42 +70,52 @@ class AsyncioBridge(CommonBridge):
         super().start()
 
     def _line(self, dial: Dial, tls: Tls | None) -> Line:
-        if self._is_shared():
-            wake = self._reactor._asyncioEventloop.call_soon_threadsafe  # noqa: SLF001
-            return EventChannel(open_blocking(dial, tls), wake)
-        return _AioLine(open_aio(dial, tls), partial(open_blocking, dial, tls))
-
-    def _is_shared(self) -> bool:
-        if self._shared is None:
-            self._shared = supported()
-        return self._shared
+        return _AioLine(open_aio(dial, tls), partial(open_blocking, dial, tls), self._reactor)
 
     def _flight(self, call: Call) -> Flight:
-        made = EventFlight if self._is_shared() else _AioFlight
-        return made(call, (self.places, call.upstream), self._traffic)
+        return _AioFlight(call, (self.places, call.upstream), self._traffic)
 
     def _stream(self, call: StreamCall, receiver: Receiver) -> StreamFlight:
-        if not self._is_shared():
+        if self._shared is None:
+            self._shared = supported()
+        if not self._shared:
             return super()._stream(call, receiver)
         return EventStream(call, receiver, (self.places, call.upstream), self._traffic, self._reactor)
 
 
 class _AioLine(StubLine):
-    """A channel of ``grpc.aio`` for unary calls, and from the first stream on a blocking one for streams."""
+    """A channel of ``grpc.aio`` for unary calls, and from the first stream on a blocking one for streams.
 
-    def __init__(self, channel: grpc.aio.Channel, open_second: Callable[[], grpc.Channel]) -> None:
+    Unary calls would go by an `EventChannel` too, and below the layers of ``grpc.aio``; both were measured, and take as
+    much as this at 32 connections and more: the task of a call lets all calls of one turn of the loop go out together.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, open_second: Callable[[], grpc.Channel], reactor: Any) -> None:
         super().__init__()
         self._channel = channel
         self._open_second = open_second
+        self._reactor = reactor
         self._second: grpc.Channel | None = None
+        self._events: EventChannel | None = None
+
+    @property
+    def events(self) -> EventChannel:
+        """The channel for streams, as a shared thread serves it; opened when it is first asked for."""
+        if self._events is None:
+            wake = self._reactor._asyncioEventloop.call_soon_threadsafe  # noqa: SLF001
+            self._events = EventChannel(self._for_streams(), wake)
+        return self._events
+
+    def _for_streams(self) -> grpc.Channel:
+        if self._second is None:
+            self._second = self._open_second()
+        return self._second
 
     def _make_stub(self, full_name: str) -> Any:
         return self._channel.unary_unary(path(full_name))
 
     def _make_stream_stub(self, full_name: str) -> Any:
-        if self._second is None:
-            self._second = self._open_second()
-        return self._second.stream_stream(path(full_name))
+        return self._for_streams().stream_stream(path(full_name))
 
     def connectivity(self, *, connect: bool = False) -> str:
         state: str = self._channel.get_state(try_to_connect=connect).name.lower()
@@ -115,7 +124,9 @@ class _AioLine(StubLine):
     def close(self) -> None:
         # Without a grace period this waits for nothing.
         _run(self._channel.close(None))
-        if self._second is not None:
+        if self._events is not None:
+            self._events.close()
+        elif self._second is not None:
             self._second.close()
 
 

@@ -1,10 +1,10 @@
-"""Channels whose calls share one thread.
+"""Channels whose streams share one thread.
 
-What a call of `grpc.aio` costs is mostly wake-ups and futures: for each answer and each message a thread of gRPC's
-wakes the event loop through a socket. The blocking side of grpcio has under its stubs a "managed call", whose events
-can be taken one after the other by one thread for all calls of a channel. That thread starts the next read itself and
-wakes the reactor once for everything that has come meanwhile, which takes a third off a unary call and more than half
-off a message (``bench/streams.py``). All this is private to grpcio, so `supported` tries it before it is used.
+What a stream of `grpc.aio` costs is mostly wake-ups: for each message a thread of gRPC's wakes the event loop through a
+socket. The blocking side of grpcio has under its stubs a "managed call", whose events can be taken one after the other
+by one thread for all calls of a channel. That thread starts the next read itself and wakes the reactor once for
+everything that has come meanwhile, which more than halves a message's CPU time (the figures are in
+``bench/streams.py``). All this is private to grpcio, so `supported` tries it before it is used.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 from twisted.logger import Logger
 
-from twistedgw.backends.channel import blocking_state
-from twistedgw.backends.upstream import Line
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -34,7 +31,7 @@ TURN = 200
 """Events that are told in one turn of the reactor."""
 
 
-class EventChannel(Line):
+class EventChannel:
     """A channel, and the thread that takes its events: it sleeps while there is no call, and ends after `close`.
 
     Attributes:
@@ -102,10 +99,6 @@ class EventChannel(Line):
             if not closed and self._started and not self._calls:
                 self._due.release()
         self._channel.close()
-
-    def connectivity(self, *, connect: bool = False) -> str:
-        """Give the channel's state; with `connect`, wake it where it is idle."""
-        return blocking_state(self._channel, connect=connect)
 
     def tell(self, function: Callable[[Any], None], argument: Any) -> None:
         """Have a function called on the reactor thread. In the thread."""

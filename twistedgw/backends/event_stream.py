@@ -62,7 +62,7 @@ class EventStream(StreamFlight):
         self._opening = None
         try:
             self._metadata = sendable(self.call.metadata)
-            self._channels = iter(self.call.upstream.lines())
+            self._channels = iter([line.events for line in self.call.upstream.lines()])
         except Exception as problem:  # noqa: BLE001  # whatever it is, the receiver gets a CallError
             self._end_came(call_error(problem), ())
         else:

@@ -150,9 +150,9 @@ class StreamExchange(Protocol):
     `message` and `end` for what the backend gives. `failure` stands in for everything before `start`, `break_off` for
     an error after it. For an RPC whose answer does not stream (`single`) there is `reply` instead of these four.
 
-    The backend is called at once where the RPC takes a stream, and otherwise when `feed` or `feed_end` has given its one
-    request. `start` is called when the backend's headers came, or else with the first message: then `message` has been
-    called before it (so that the error of a message that cannot be written still has a status of its own).
+    The backend is called at once where the RPC takes a stream, and otherwise when `feed` or `feed_end` has given its
+    one request. `start` is called when the backend's headers came, or else with the first message: then `message` has
+    been called before it (so that the error of a message that cannot be written still has a status of its own).
 
     Attributes:
         single: whether the backend's answer is one message, which `reply` writes as a whole.
@@ -179,8 +179,8 @@ class StreamExchange(Protocol):
     def feed(self, data: bytes) -> Iterable[Message]:
         """Take a part of the body; give the messages that it completes.
 
-        What is given may be an iterator that reads on as it is asked: the next part is not fed before it has come to its
-        end, and it is not asked while the backend takes no more.
+        What is given may be an iterator that reads on as it is asked: the next part is not fed before it has come to
+        its end, and it is not asked while the backend takes no more.
 
         Raises:
             GatewayError: it is malformed, or too large; the error names the item's index. An iterator may raise it too.

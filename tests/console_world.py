@@ -95,6 +95,10 @@ class Window:
     def dialog(self) -> Any:
         return self.page.locator("dialog[open]")
 
+    def shows(self, locator: Any, text: str) -> None:
+        """Wait until a text is somewhere in what a locator finds."""
+        sync_api.expect(locator).to_contain_text(text)
+
     def said(self, text: str) -> None:
         """Wait for a word about what was done."""
         self.page.locator("#said .toast").filter(has_text=text).first.wait_for()

@@ -173,7 +173,7 @@ class PagesTests(ConsoleCase):
             dialog = window.dialog
             dialog.get_by_role("button", name="Create").click()
             dialog.locator("[aria-invalid='true']").first.wait_for()
-            assert "Is needed" in dialog.inner_text()
+            window.shows(dialog, "Is needed")
             dialog.get_by_label("Name", exact=True).fill("mine")
             dialog.get_by_label("Address").fill(self.backend.target)
             dialog.get_by_role("button", name="Create").click()
@@ -230,7 +230,7 @@ class PagesTests(ConsoleCase):
             page.get_by_text("There is no .proto file among these").wait_for()
             window.choose_files(made / "far.proto")
             window.button("far.proto:3:1").wait_for()
-            assert "near.proto" in page.locator(".problems").inner_text()
+            window.shows(page.locator(".problems"), "near.proto")
             window.choose_files(made / "near.proto")
             page.get_by_text("Valid, but it describes no service").wait_for()
             window.choose_files(made / "huge.proto")
@@ -299,7 +299,7 @@ class TryTests(ConsoleCase):
             page.get_by_text("This is not JSON").wait_for()
             self.stream(window)
             window.open("/status")
-            assert window.api("GET", "/v1/status")["bridge"] in window.page.locator("main").inner_text()
+            window.shows(window.page.locator("main"), window.api("GET", "/v1/status")["bridge"])
 
         await self.look(run)
 

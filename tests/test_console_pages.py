@@ -8,7 +8,7 @@ import zipfile
 from typing import ClassVar
 
 from admin_site import OPERATORS_PLUGIN, SHOP
-from console_world import SHOTS, ConsoleCase, needs_browser
+from console_world import SHOTS, ConsoleCase, expect, needs_browser
 from twisted.internet import threads
 
 PAGES = {
@@ -113,7 +113,7 @@ class PagesTests(ConsoleCase):
             page.goto(f"{window.origin}/#/services")
             field = window.dialog.get_by_label("Admin token")
             page.keyboard.press("Escape")
-            assert field.is_visible()
+            expect(field).to_be_visible()
             window.shot("sign-in", full=False)
             field.fill("wrong")
             page.keyboard.press("Enter")
@@ -192,7 +192,7 @@ class PagesTests(ConsoleCase):
             dialog.get_by_label("RPC").fill("echo.v1.Echo/Say")
             dialog.get_by_role("button", name="Create").click()
             dialog.locator(".fault:visible").first.wait_for()
-            assert dialog.get_by_label("Path", exact=True).get_attribute("aria-invalid") == "true"
+            expect(dialog.get_by_label("Path", exact=True)).to_have_attribute("aria-invalid", "true")
             window.shot("api-fault", full=False)
             dialog.get_by_label("Path", exact=True).fill("/say/{text}")
             dialog.get_by_role("button", name="Create").click()
@@ -238,11 +238,11 @@ class PagesTests(ConsoleCase):
             page.locator(".problems").wait_for()
             window.choose_files(made / "shop.zip")
             page.get_by_text("Valid: 1 service, 2 methods").wait_for()
-            assert page.get_by_label("Name", exact=True).input_value() == "shop"
+            expect(page.get_by_label("Name", exact=True)).to_have_value("shop")
             page.get_by_label("Name", exact=True).fill("not a name")
             window.button("Create").click()
             page.get_by_text("cannot be a name").wait_for()
-            assert page.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
+            page.wait_for_function("document.activeElement.getAttribute('aria-invalid') === 'true'")
             page.get_by_label("Name", exact=True).fill("shop")
             page.get_by_text("Options (8)").click()
             page.get_by_label("unknown_query").select_option("ignore")
@@ -280,7 +280,7 @@ class TryTests(ConsoleCase):
             page.keyboard.press("Enter")
             page.get_by_role("heading", name="Request").wait_for()
             window.button("Send").click()
-            assert page.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
+            page.wait_for_function("document.activeElement.getAttribute('aria-invalid') === 'true'")
             page.keyboard.type("höllo/x")
             page.get_by_label("big", exact=False).first.fill("9007199254740993")
             page.get_by_label("mood", exact=False).first.select_option("GLAD")
@@ -310,8 +310,8 @@ class TryTests(ConsoleCase):
         window.button("Send").click()
         pieces = page.locator(".piece")
         pieces.filter(has_text="first").wait_for()
-        assert pieces.count() == 1
-        assert window.button("Stop").is_visible()
+        expect(pieces).to_have_count(1)
+        expect(window.button("Stop")).to_be_visible()
         self.more.set()
         pieces.filter(has_text="second").wait_for()
         window.button("Stop").wait_for(state="detached")

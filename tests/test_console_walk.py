@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console_world import ConsoleCase, ask, needs_browser, reason_of
+from console_world import ConsoleCase, ask, expect, needs_browser, reason_of
 from grpc_backend import ECHO_PROTO
 
 BROKEN = ECHO_PROTO.replace("int64 big = 2;", "int65 big = 2;")
@@ -32,10 +32,10 @@ class WalkTests(ConsoleCase):
         page.get_by_text("There is no plugin yet").wait_for()
         page.get_by_role("navigation", name="Console").get_by_role("link", name="System Plugin").click()
         page.locator(".bar").get_by_role("link", name="Create").click()
-        assert page.get_by_role("radio", name="Backend gRPC").is_checked()
+        expect(page.get_by_role("radio", name="Backend gRPC")).to_be_checked()
         window.choose_files(self.folder / "echo.proto")
         page.get_by_text("Valid: 1 service, 5 methods").wait_for()
-        assert page.get_by_label("Name", exact=True).input_value() == "echo"
+        expect(page.get_by_label("Name", exact=True)).to_have_value("echo")
         window.shot("walk-1-create")
         window.button("Create").click()
         window.said("echo is created")
@@ -43,16 +43,16 @@ class WalkTests(ConsoleCase):
         window.shows(row.get_by_role("cell").nth(4), "just now")
         cells = row.get_by_role("cell").all_inner_texts()
         assert [cells[0], cells[1], cells[3], cells[4]] == ["echo", "Backend gRPC", "0", "just now"], cells
-        assert row.get_by_role("button").all_inner_texts() == ["Bind API", "Delete"]
-        assert row.locator(".ops a").all_inner_texts() == ["Edit", "Versions"]
+        expect(row.get_by_role("button")).to_have_text(["Bind API", "Delete"])
+        expect(row.locator(".ops a")).to_have_text(["Edit", "Versions"])
 
     def bind(self, window):
         page = window.page
         window.button("Bind API: echo").click()
         dialog = window.dialog
-        assert dialog.get_by_label("Service").input_value() == "echo"
+        expect(dialog.get_by_label("Service")).to_have_value("echo")
         dialog.get_by_label("Environment").select_option("release")
-        assert dialog.get_by_role("button", name="OK").is_disabled()
+        expect(dialog.get_by_role("button", name="OK")).to_be_disabled()
         dialog.locator(".pick").filter(has_text="/own/{text}").get_by_role("checkbox").check()
         dialog.get_by_text("Binds 1 API").wait_for()
         window.shot("walk-2-bind", full=False)
@@ -64,10 +64,10 @@ class WalkTests(ConsoleCase):
         window.open("/plugins")
         window.button("Bind API: echo").click()
         pick = window.dialog.locator(".pick").filter(has_text="/own/{text}")
-        assert pick.get_by_role("checkbox").is_checked()
+        expect(pick.get_by_role("checkbox")).to_be_checked()
         window.shows(pick, "bound")
         page.keyboard.press("Escape")
-        assert page.evaluate("document.activeElement.textContent") == "Bind API"
+        page.wait_for_function("document.activeElement.textContent === 'Bind API'")
 
     def edit(self, window):
         page = window.page

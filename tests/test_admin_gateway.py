@@ -116,6 +116,17 @@ class StatusTests(AdminCase):
 
 
 class AuditTests(AdminCase):
+    async def test_a_refusal_is_in_it(self) -> None:
+        """What was refused before anything was written, too; what was only asked about is not."""
+        await self.ok("POST", "/v1/services?service_id=a", {"hosts": ["a.example"]})
+        await self.api("POST", "/v1/services?service_id=a&validate_only=true", {"hosts": ["b.example"]})
+        assert (await self.api("POST", "/v1/services?service_id=a", {"hosts": ["b.example"]})).status == 409
+        entries = (await self.ok("GET", "/v1/audit"))["entries"]
+        assert [(each["method"], each["result"]) for each in entries] == [
+            ("CreateService", "ALREADY_EXISTS"),
+            ("CreateService", "ok"),
+        ]
+
     async def test_trail(self) -> None:
         actor = {"X-Actor": "eve; DROP", "X-Request-Id": "req-1"}
         await self.ok("POST", "/v1/services?service_id=a", {"hosts": ["a.example"]}, headers=actor)

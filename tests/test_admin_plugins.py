@@ -151,7 +151,8 @@ class CreateTests(AdminCase):
         assert answer["version"] == 1
         assert answer["source"]["files"][0]["path"] == "shop.proto"
         assert answer["schema"]["services"][0]["file"] == "shop.proto"
-        assert not (self.folder / "var").exists()
+        made = [path.suffix for path in (self.folder / "var").rglob("*")]
+        assert not {".ini", ".proto"} & set(made), made
         assert (await self.api("GET", "/v1/plugins/shop")).status == 404
 
     async def test_reflection(self) -> None:

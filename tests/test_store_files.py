@@ -148,3 +148,23 @@ def test_no_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tree(tmp_path) == before
     assert list(store.read()) == ["service:x"]
     store.release()
+
+
+def test_a_folder_that_is_missing_has_one_writer_too(tmp_path: Path) -> None:
+    """Both gateways begin before anything was ever written."""
+    first, second = Store(tmp_path / "var"), Store(tmp_path / "var")
+    first.begin()
+    with pytest.raises(StoreError, match="in use by another gateway"):
+        second.begin()
+    first.release()
+    second.begin()
+    second.release()
+
+
+def test_a_folder_that_cannot_be_made_stops_no_start(tmp_path: Path) -> None:
+    """A gateway installed read-only serves, and says so when something is to be written."""
+    (tmp_path / "file").touch()
+    store = Store(tmp_path / "file" / "var")
+    store.begin()
+    with pytest.raises(StoreError, match="cannot be made"):
+        store.prepare()

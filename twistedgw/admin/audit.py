@@ -46,7 +46,7 @@ class AuditLog:
     def add(
         self, asked: Asked, resource: str, draft: Draft | None, refusal: RefusalError | None, generation: int
     ) -> None:
-        """Write what was done, or was refused at its end. A trail that cannot be written stops nothing."""
+        """Write what was done, or was refused. A trail that cannot be written stops nothing."""
         changes = differences(draft.view.stored, draft.sections) if draft is not None else []
         entry = {
             "time": time.time(),

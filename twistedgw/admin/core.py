@@ -250,7 +250,12 @@ class Core:
         answer: Callable[[View], Any],
     ) -> Any:
         snapshot = self.gateway.snapshot
-        draft, text = await self.in_thread(self._prepare, snapshot, asked, plan, request.validate_only)
+        try:
+            draft, text = await self.in_thread(self._prepare, snapshot, asked, plan, request.validate_only)
+        except RefusalError as refusal:
+            if not request.validate_only:
+                await self.in_thread(self.audit.add, asked, resource, None, refusal, snapshot.generation)
+            raise
         if request.validate_only:
             return await self.in_thread(self._only_checked, draft, answer)
         if draft.changed:
@@ -344,7 +349,7 @@ class Core:
         Raises:
             StoreError: another gateway is that, or the folder cannot be written.
         """
-        self.store.acquire()
+        self.store.begin()
         with contextlib.suppress(StoreError):
             self.store.sweep(current_versions(self.store, self.store.read()))
 

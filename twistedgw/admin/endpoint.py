@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import ILoggingContext
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
 
 from twistedgw.admin.audit import AuditLog
 from twistedgw.admin.bridge import LocalBridge
@@ -44,6 +46,14 @@ CONSOLE = Path(__file__).resolve().parent / "console"
 _THREADS = 4
 _PATIENCE = 2.0
 """Seconds that answers have to reach their clients when the gateway stops."""
+
+
+@implementer(ILoggingContext)
+class _AdminSite(GatewaySite):
+    """The admin endpoint's site, by its name in the log."""
+
+    def logPrefix(self) -> str:
+        return "listener admin"
 
 
 class AdminEndpoint:
@@ -121,7 +131,7 @@ class AdminEndpoint:
         guard = Guard(self._token, attempts, self._section)
         api = GatewayResource(registry, self._bridge)
         resource = AdminResource(guard, api, StaticFiles({"/": CONSOLE}), Manual(self._world), lambda: self._gateway)
-        return GatewaySite(resource, self._limits, _early_error, reactor=self._reactor)
+        return _AdminSite(resource, self._limits, _early_error, reactor=self._reactor)
 
     def _section(self) -> Admin:
         """Give [admin] as it is now; what it was, where a reload has taken it away."""

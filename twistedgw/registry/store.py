@@ -92,6 +92,16 @@ class Store:
             if self._lock is None and self.folder.is_dir():
                 self._lock = self._locked(self.folder / _LOCK)
 
+    def begin(self) -> None:
+        """Be the one writer from the start on; where the folder can be neither found nor made, there is none to be.
+
+        Raises:
+            StoreError: as `acquire`.
+        """
+        with contextlib.suppress(OSError):
+            make_folder(self.folder)
+        self.acquire()
+
     def _locked(self, path: Path) -> int:
         try:
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

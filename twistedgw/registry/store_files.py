@@ -28,6 +28,8 @@ _FILE_MODE = 0o600
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, if missing, and make sure that they stay.
 
+    Made by root they belong to whom the folder above belongs to: a gateway may be about to give up its privileges.
+
     Raises:
         OSError: it cannot be made.
     """
@@ -36,6 +38,9 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, _FOLDER_MODE)
+        if os.geteuid() == 0:
+            above = os.stat(folder.parent)
+            os.chown(folder, above.st_uid, above.st_gid)
     _sync_folder(folder.parent)
 
 
